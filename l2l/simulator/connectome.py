@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.csgraph import connected_components
 
 from l2l.errors import ConnectomeError, nearest
+from l2l.simulator import connectome_files as files
+from l2l.simulator.connectome_laws import check_entries, is_acyclic, real_array, unique_labels
 
 FloatArray = npt.NDArray[np.float64]
 Normalisation = Literal["max", "mean", "rows", "strength", "spectral"]
@@ -45,14 +47,14 @@ class Connectome:
     history: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        weights = _array(self.weights, "weights")
+        weights = real_array(self.weights, "weights")
         if weights.ndim != 2 or weights.shape[0] != weights.shape[1] or weights.shape[0] == 0:
             raise ConnectomeError(
                 f"weights must be a square (node, node) matrix, but has shape {weights.shape}; "
                 "rows receive, columns send, one of each a region"
             )
-        labels = _labels(self.labels, len(weights))
-        _check_entries(weights, "weights", labels)
+        labels = unique_labels(self.labels, len(weights))
+        check_entries(weights, "weights", labels)
         diagonal = np.flatnonzero(np.diagonal(weights))
         if len(diagonal) and not self.allow_self_connections:
             node = diagonal[0]
@@ -63,16 +65,16 @@ class Connectome:
             )
         lengths = self.tract_lengths
         if lengths is not None:
-            lengths = _array(lengths, "tract_lengths")
+            lengths = real_array(lengths, "tract_lengths")
             if lengths.shape != weights.shape:
                 raise ConnectomeError(
                     f"tract_lengths must have the shape of weights, {weights.shape}, but has shape {lengths.shape}; "
                     "give both for the same regions in the same order"
                 )
-            _check_entries(lengths, "tract_lengths", labels)
+            check_entries(lengths, "tract_lengths", labels)
         centres = self.centres
         if centres is not None:
-            centres = _array(centres, "centres")
+            centres = real_array(centres, "centres")
             if centres.shape != (len(weights), 3) or not np.isfinite(centres).all():
                 raise ConnectomeError(
                     f"centres must be finite, of shape {(len(weights), 3)}: x, y, z of each node in mm, "
@@ -85,6 +87,75 @@ class Connectome:
         set_(self, "centres", centres)
         set_(self, "name", str(self.name))
         set_(self, "history", tuple(self.history))
+
+    # Where it comes from: each is named after its file and takes allow_self_connections
+
+    @classmethod
+    def from_csv(
+        cls,
+        weights: str | Path,
+        lengths: str | Path | None = None,
+        labels: str | Path | Sequence[str] | None = None,
+        *,
+        delimiter: str | None = None,
+        allow_self_connections: bool = False,
+    ) -> Connectome:
+        """From text files: a matrix of weights, one of tract lengths (mm), labels one a line (or a sequence).
+
+        delimiter: None finds it: tab, semicolon, comma or blanks. A header row of names gives the labels.
+        """
+        return cls._from_parts(files.read_csv(weights, lengths, labels, delimiter), weights, allow_self_connections)
+
+    @classmethod
+    def from_npz(
+        cls,
+        path: str | Path,
+        weights: str = "weights",
+        lengths: str | None = None,
+        labels: str | None = None,
+        centres: str | None = None,
+        *,
+        allow_self_connections: bool = False,
+    ) -> Connectome:
+        """From arrays of an .npz archive, by key; never unpickles.
+
+        Keys that are None are taken if there under their usual names: tract_lengths or lengths, labels or
+        region_labels, centres.
+        """
+        parts = files.read_npz(path, weights, lengths, labels, centres)
+        return cls._from_parts(parts, path, allow_self_connections)
+
+    @classmethod
+    def from_tvb_zip(cls, path: str | Path, *, allow_self_connections: bool = False) -> Connectome:
+        """From TVB's zip of weights.txt, tract_lengths.txt, centres.txt; most of TVB's own have self-connections."""
+        return cls._from_parts(files.read_tvb_zip(path), path, allow_self_connections)
+
+    @classmethod
+    def from_mat(
+        cls,
+        path: str | Path,
+        weights: str = "weights",
+        lengths: str | None = None,
+        labels: str | None = None,
+        *,
+        allow_self_connections: bool = False,
+    ) -> Connectome:
+        """From variables of a MATLAB file of version 7.2 or older; `labels` must be a character array."""
+        return cls._from_parts(files.read_mat(path, weights, lengths, labels), path, allow_self_connections)
+
+    @classmethod
+    def _from_parts(cls, parts: files.Parts, path: str | Path, allow_self_connections: bool) -> Connectome:
+        try:
+            return cls(
+                parts.weights,
+                parts.tract_lengths,
+                parts.labels,
+                Path(path).stem,
+                parts.centres,
+                allow_self_connections=allow_self_connections,
+            )
+        except ConnectomeError as error:
+            raise ConnectomeError(f"{path}: {error}") from None
 
     # What it is
 
@@ -107,7 +178,7 @@ class Connectome:
     @property
     def spectral_radius(self) -> float:
         """Largest absolute eigenvalue of `weights`."""
-        if _acyclic(self.weights):  # exactly 0, which eigenvalues of a nilpotent matrix miss by far
+        if is_acyclic(self.weights):  # exactly 0, which eigenvalues of a nilpotent matrix miss by far
             return 0.0
         return float(np.abs(np.linalg.eigvals(self.weights)).max())
 
@@ -172,7 +243,7 @@ class Connectome:
             raise ConnectomeError(
                 f"delays need tract lengths, but {self.name!r} has none; give them, or speed=None for no delays"
             )
-        speeds = _array(speed, "speed")
+        speeds = real_array(speed, "speed")
         if speeds.ndim > 1 or not (np.isfinite(speeds) & (speeds > 0)).all():
             raise ConnectomeError(
                 f"0 < speed < infinity must hold (mm/ms, a number or one a simulation), but got {speed!r}; "
@@ -292,52 +363,3 @@ class Connectome:
 
     def _with_weights(self, weights: FloatArray, step: str) -> Connectome:
         return replace(self, weights=weights, history=(*self.history, step))
-
-
-def _array(value: npt.ArrayLike, what: str) -> FloatArray:
-    """A read-only float64 copy without negative zeros."""
-    try:
-        given = np.asarray(value)
-        if given.dtype.kind not in "biuf":
-            raise TypeError(f"entries of type {given.dtype}")
-        array = np.array(given, dtype=np.float64, order="C") + 0.0
-    except (TypeError, ValueError) as error:
-        raise ConnectomeError(f"{what} must be a rectangular array of real numbers, but: {error}") from None
-    array = np.asarray(array)
-    array.flags.writeable = False
-    return array
-
-
-def _labels(given: Sequence[str], n: int) -> tuple[str, ...]:
-    if isinstance(given, str):
-        raise ConnectomeError(f"labels must be a sequence of {n} strings, but got the string {given!r}")
-    labels = tuple(str(label) for label in given) if len(given) else tuple(str(i) for i in range(n))
-    if len(labels) != n:
-        raise ConnectomeError(f"there must be one label a node, {n}, but got {len(labels)}")
-    first: dict[str, int] = {}
-    for i, label in enumerate(labels):
-        if label in first:
-            raise ConnectomeError(
-                f"labels must be unique, but {label!r} names nodes {first[label]} and {i}; "
-                "add the hemisphere, say 'L.' and 'R.'"
-            )
-        first[label] = i
-    return labels
-
-
-def _check_entries(matrix: FloatArray, what: str, labels: tuple[str, ...]) -> None:
-    bad = ~(np.isfinite(matrix) & (matrix >= 0))
-    if bad.any():
-        i, j = np.argwhere(bad)[0]
-        raise ConnectomeError(
-            f"{what} must be finite and >= 0, but {what}[{i}, {j}] = {matrix[i, j]} "
-            f"({labels[i]!r} from {labels[j]!r}; {int(bad.sum())} such entries); "
-            "write 0 where there is no connection"
-        )
-
-
-def _acyclic(weights: FloatArray) -> bool:
-    if np.diagonal(weights).any():
-        return False
-    components, _ = connected_components(weights > 0, directed=True, connection="strong")
-    return bool(components == len(weights))
