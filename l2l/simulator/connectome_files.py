@@ -90,17 +90,22 @@ def read_tvb_zip(path: str | Path) -> Parts:
     """
     path = _existing(Path(path))
     with _archive(path, "a zip archive of TVB text files") as archive:
-        weights = _member_text(archive, "weights", path)
-        if weights is None:
-            names = ", ".join(archive.namelist()[:8]) or "nothing"
-            raise ConnectomeError(f"{path} must hold weights.txt (or weights.txt.bz2), but holds {names}")
-        lengths = _member_text(archive, "tract_lengths", path)
-        centres = _member_text(archive, "centres", path) or _member_text(archive, "centers", path)
-    matrix = _parse_matrix(weights, f"{path}: weights", None)[0]
-    tracts = None if lengths is None else _parse_matrix(lengths, f"{path}: tract_lengths", None)[0]
+        return parse_tvb_zip(archive, str(path))
+
+
+def parse_tvb_zip(archive: zipfile.ZipFile, what: str) -> Parts:
+    """The same from an open archive, called `what` in messages."""
+    weights = _member_text(archive, "weights", what)
+    if weights is None:
+        names = ", ".join(archive.namelist()[:8]) or "nothing"
+        raise ConnectomeError(f"{what} must hold weights.txt (or weights.txt.bz2), but holds {names}")
+    lengths = _member_text(archive, "tract_lengths", what)
+    centres = _member_text(archive, "centres", what) or _member_text(archive, "centers", what)
+    matrix = _parse_matrix(weights, f"{what}: weights", None)[0]
+    tracts = None if lengths is None else _parse_matrix(lengths, f"{what}: tract_lengths", None)[0]
     if centres is None:
         return Parts(matrix, tracts)
-    labels, positions = _parse_centres(centres, f"{path}: centres")
+    labels, positions = _parse_centres(centres, f"{what}: centres")
     return Parts(matrix, tracts, labels, positions)
 
 
@@ -181,7 +186,7 @@ def _archive(path: Path, what: str) -> zipfile.ZipFile:
         raise ConnectomeError(f"{path} must be {what}, but is not: it begins with {head!r}") from None
 
 
-def _member_text(archive: zipfile.ZipFile, stem: str, path: Path) -> str | None:
+def _member_text(archive: zipfile.ZipFile, stem: str, source: str) -> str | None:
     """The text of `stem`.txt or `stem`.txt.bz2, wherever in the archive it lies."""
     infos = [
         info for info in archive.infolist()
@@ -190,10 +195,10 @@ def _member_text(archive: zipfile.ZipFile, stem: str, path: Path) -> str | None:
     ]  # fmt: skip
     if len(infos) > 1:
         names = ", ".join(info.filename for info in infos)
-        raise ConnectomeError(f"{path} must hold one {stem}.txt, but holds {names}; keep one connectome a file")
+        raise ConnectomeError(f"{source} must hold one {stem}.txt, but holds {names}; keep one connectome a file")
     if not infos:
         return None
-    what = f"{path}: {infos[0].filename}"
+    what = f"{source}: {infos[0].filename}"
     _check_size(infos[0].file_size, what)
     try:
         data = archive.read(infos[0])  # never reads beyond the size it declares
