@@ -230,7 +230,8 @@ def _parse_matrix(
         if all(row and row[-1] == "" for row in rows):  # a delimiter at the end of every line
             rows = [row[:-1] for row in rows]
     header: tuple[str, ...] = ()
-    if not all(_is_number(cell) for cell in rows[0]) and len(rows) > 1:
+    # A row of numbers with one mistyped is no header: only names, or pandas' empty corner, make one.
+    if (rows[0][0] == "" or not any(_is_number(cell) for cell in rows[0])) and len(rows) > 1:
         header, rows = tuple(rows[0]), rows[1:]
         named_rows = header[:1] == ("",) or not _is_number(rows[0][0])
         rows = [row[1:] for row in rows] if named_rows else rows
