@@ -1,0 +1,377 @@
+"""An experiment: ask, evaluate, record, tell, and go on from the record after any interruption."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from l2l import optimizers, provenance, runners
+from l2l.errors import ExperimentError, ResumeError
+from l2l.individual import Evaluation, Individual
+from l2l.objective import Objective
+from l2l.optimizees.base import Optimizee
+from l2l.optimizers.base import Candidate, Optimizer, OptimizerConfig, Told
+from l2l.progress import Observer, Silent, observer_for
+from l2l.runners.base import Runner
+from l2l.seeds import Purpose, branch, check_seed, evaluation_seed
+from l2l.space import Space
+
+if TYPE_CHECKING:
+    from l2l.store import RecordedGeneration, RunWriter, Store
+    from l2l.trajectory import Trajectory
+
+# Eigendecompositions differ in their last bits between processors; a search that differs by more is another search.
+REPLAY_TOLERANCE = 1e-6
+
+
+class FoundExperiment(BaseException):  # noqa: N818 - not an error: it carries the experiment out of a script being loaded
+    """Raised by `Experiment.run` while a script is loaded, so that the loader, not the script, runs it."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__("this experiment was found while its script was loaded")
+        self.experiment = experiment
+
+
+class Experiment:
+    """One search: an optimizee, an optimizer, where to run, and what to keep.
+
+    optimizee: an Optimizee, or any function with `space` (and `objectives`, if it returns more than one loss).
+    optimizer: its configuration, such as CMAES(population=64), or its name.
+    generations: at most so many; None leaves the end to the optimizer.
+    validate: how many of the best individuals are evaluated again at the end, each with fresh noise.
+    runner: a Runner or its name; "dask" is a local cluster on all cores.
+    seed: the root of every random number of the run.
+    store: path or URL of the database; by default $L2L_STORE, else l2l.db in the working directory.
+    recordings: "all" keeps the arrays of every outcome, "none" keeps none.
+    fail_fast: end the run at the first evaluation that is not ok.
+    Raises ExperimentError, or the error of the part that is amiss, before anything is evaluated.
+    """
+
+    loading_script = False
+
+    def __init__(
+        self,
+        optimizee: Optimizee | Callable[..., Any],
+        optimizer: str | Mapping[str, Any] | OptimizerConfig = "cma-es",
+        *,
+        space: Space | Mapping[str, Any] | None = None,
+        objectives: str | Objective | Iterable[str | Objective] | None = None,
+        generations: int | None = None,
+        validate: int = 0,
+        runner: str | Mapping[str, Any] | Runner = "dask",
+        seed: int = 0,
+        name: str | None = None,
+        tags: Sequence[str] = (),
+        store: str | Path | None = None,
+        recordings: str = "all",
+        fail_fast: bool = False,
+    ) -> None:
+        self.optimizee = _as_optimizee(optimizee, space, objectives)
+        self.optimizer = optimizers.create(optimizer)
+        self.generations = _at_least("generations", generations, 1)
+        self.validate = _at_least("validate", validate, 0) or 0
+        self.runner = runner
+        runners.create(runner)  # a mistyped name is found now, not after the data are loaded
+        self.seed = check_seed(seed)
+        self.name = name if name is not None else _default_name(optimizee)
+        self.tags = tuple(tags)
+        self.store = store
+        if recordings not in ("all", "none"):
+            raise ExperimentError(f'recordings must be "all" or "none", but got {recordings!r}')
+        self.recordings = recordings
+        self.fail_fast = fail_fast
+        self._build_optimizer()
+        if self.generations is None and not self.optimizer.ends:
+            raise ExperimentError(
+                f"{self.optimizer.name} never stops by itself: say how long to search, such as generations=50"
+            )
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return self.optimizee.objectives
+
+    def run(
+        self, *, store: str | Path | None = None, runner: str | Runner | None = None, quiet: bool = False
+    ) -> Trajectory:
+        """Search, record everything, and return the trajectory. A KeyboardInterrupt leaves a run to resume."""
+        if Experiment.loading_script:
+            raise FoundExperiment(self)
+        return self.start(store=store, runner=runner, observer=Silent() if quiet else observer_for())
+
+    def start(
+        self,
+        *,
+        store: str | Path | None = None,
+        runner: str | Runner | None = None,
+        observer: Observer | None = None,
+        script: Path | None = None,
+    ) -> Trajectory:
+        """`run`, with the observer that reports progress and the script to record chosen by the caller."""
+        from l2l.store import RunSpec, Store
+
+        chosen = runners.create(self.runner if runner is None else runner)
+        spec = RunSpec(
+            name=self.name,
+            seed=self.seed,
+            space=self.optimizee.space.as_json(),
+            objectives=[objective.as_json() for objective in self.objectives],
+            optimizer=optimizers.as_json(self.optimizer),
+            optimizee=self.optimizee.describe(),
+            runner=chosen.describe(),
+            settings=self._settings(),
+            provenance=provenance.gather(script or provenance.script_of_main()),
+            fingerprint=self.optimizee.fingerprint(),
+            tags=self.tags,
+        )
+        with Store.open(store if store is not None else self.store) as opened, opened.create_run(spec) as writer:
+            return self._search(opened, writer, chosen, observer or Silent(), [])
+
+    def resume(
+        self,
+        run: int | str = "last",
+        *,
+        store: str | Path | None = None,
+        runner: str | Runner | None = None,
+        observer: Observer | None = None,
+    ) -> Trajectory:
+        """Go on with a recorded run to the same bits as if it had never stopped.
+
+        Raises ResumeError if the record and this experiment are not the same search.
+        """
+        from l2l.store import Store
+
+        chosen = runners.create(self.runner if runner is None else runner)
+        with Store.open(store if store is not None else self.store) as opened:
+            record = opened.run(run)
+            self._check_same_search(record)
+            recorded = opened.generations(record.id)
+            with opened.continue_run(record.id) as writer:
+                if record.settings != self._settings():
+                    writer.record_event("settings changed", {"from": record.settings, "to": self._settings()})
+                return self._search(opened, writer, chosen, observer or observer_for(), recorded)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "generations": self.generations,
+            "validate": self.validate,
+            "recordings": self.recordings,
+            "fail_fast": self.fail_fast,
+        }
+
+    def _build_optimizer(self) -> Optimizer:
+        return self.optimizer.build(self.optimizee.space, branch(self.seed, Purpose.OPTIMIZER), len(self.objectives))
+
+    def _check_same_search(self, record: Any) -> None:
+        mine = {
+            "seed": self.seed,
+            "space": self.optimizee.space.as_json(),
+            "objectives": [objective.as_json() for objective in self.objectives],
+            "optimizer": optimizers.as_json(self.optimizer),
+            "fingerprint": self.optimizee.fingerprint(),
+        }
+        changed = [what for what, value in mine.items() if getattr(record, what) != value]
+        if changed:
+            what = ", ".join("optimizee" if name == "fingerprint" else name for name in changed)
+            raise ResumeError(
+                f"run {record.id} can only be resumed by the experiment that began it, but these differ: {what}. "
+                "Restore the script as it was (its text is in the run's provenance), or start a new run"
+            )
+
+    def _search(
+        self, store: Store, writer: RunWriter, runner: Runner, observer: Observer, recorded: list[RecordedGeneration]
+    ) -> Trajectory:
+        from l2l.trajectory import Trajectory
+
+        with ExitStack() as stack:
+            observer.begins(writer.id, self, store.url, resumed=bool(recorded))
+            stack.callback(observer.ends)
+            try:
+                writer.record_summary(baselines=dict(self.optimizee.baselines()))
+                stack.enter_context(runner)
+                evaluate = _Evaluator(self, writer, runner, observer)
+                reason = self._generations(evaluate, writer, observer, {item.number: item for item in recorded})
+                self._validate(evaluate, Trajectory.open(store, writer.id), observer)
+            except KeyboardInterrupt:
+                writer.finish("interrupted", "interrupted by the user")
+                observer.interrupted(writer.id, store.url)
+                raise
+            except Exception as error:
+                # The record of the failure must not hide the failure itself: a full disk refuses both.
+                try:
+                    writer.finish("failed", f"{type(error).__name__}: {error}")
+                except Exception as second:
+                    error.add_note(f"the run could not be marked as failed either: {second}")
+                raise
+            writer.finish("finished", reason)
+        trajectory = Trajectory.open(store.url, writer.id)
+        observer.finished(trajectory, reason)
+        return trajectory
+
+    def _generations(
+        self,
+        evaluate: _Evaluator,
+        writer: RunWriter,
+        observer: Observer,
+        recorded: Mapping[int, RecordedGeneration],
+    ) -> str:
+        """Ask, evaluate and tell until there is a reason to stop, which is returned."""
+        optimizer = self._build_optimizer()
+        for number in itertools.count():
+            reason = optimizer.stop()
+            if reason is not None:
+                return reason
+            if self.generations is not None and number >= self.generations:
+                return f"{self.generations} generations"
+            candidates = optimizer.ask()
+            known = recorded.get(number)
+            if known is None:
+                individuals = self._individuals(number, candidates)
+                writer.record_generation(number, individuals, [candidate.parents for candidate in candidates])
+                evaluations: dict[int, Evaluation] = {}
+            else:
+                candidates = self._replay(known, candidates, writer)
+                individuals, evaluations = list(known.individuals), dict(known.evaluations)
+            missing = [individual for individual in individuals if individual.position not in evaluations]
+            observer.generation_begins(number, len(individuals), [evaluations[place] for place in sorted(evaluations)])
+            for evaluation in evaluate(self.optimizee, missing):
+                evaluations[evaluation.individual.position] = evaluation
+            optimizer.tell(
+                [
+                    Told(candidate, self._losses(evaluations[position]))
+                    for position, candidate in enumerate(candidates)
+                ]
+            )
+            if known is None or not known.told:
+                writer.record_told(number, optimizer.summary())
+            observer.generation_ends(number)
+        raise AssertionError("itertools.count never ends")
+
+    def _individuals(self, number: int, candidates: Sequence[Candidate]) -> list[Individual]:
+        points = self.optimizee.space.decode_many(np.array([candidate.point for candidate in candidates]))
+        return [
+            Individual(
+                parameters,
+                generation=number,
+                position=position,
+                seed=evaluation_seed(self.seed, Purpose.EVALUATION, number, position, 0),
+            )
+            for position, parameters in enumerate(points)
+        ]
+
+    def _replay(
+        self, known: RecordedGeneration, candidates: Sequence[Candidate], writer: RunWriter
+    ) -> Sequence[Candidate]:
+        """The candidates to tell for a recorded generation: those asked again, unless their last bits differ."""
+        space = self.optimizee.space
+        asked = self._individuals(known.number, candidates)
+        if len(asked) != len(known.individuals):
+            raise ResumeError(
+                f"generation {known.number} was recorded with {len(known.individuals)} individuals, but the optimizer "
+                f"now asks {len(asked)}: a library has changed; start a new run, warm-started from this one"
+            )
+        now = space.encode_many([individual.parameters for individual in asked])
+        then = space.encode_many([individual.parameters for individual in known.individuals])
+        if np.array_equal(now, then):
+            return candidates
+        difference = float(np.abs(now - then).max())
+        if difference > REPLAY_TOLERANCE:
+            raise ResumeError(
+                f"generation {known.number} must be asked again as it was recorded, to within {REPLAY_TOLERANCE} of "
+                f"each parameter's range, but differs by {difference:.3g}: a library or the optimizer has changed "
+                "(compare the versions in the run's provenance); start a new run, warm-started from this one"
+            )
+        writer.record_event("replay differs in the last bits", {"generation": known.number, "difference": difference})
+        return [Candidate(point, old.parents) for point, old in zip(then, candidates, strict=True)]
+
+    def _losses(self, evaluation: Evaluation) -> tuple[float, ...] | None:
+        if not evaluation.ok:
+            return None
+        return tuple(objective.loss(evaluation.fitness[objective.name]) for objective in self.objectives)
+
+    def _validate(self, evaluate: _Evaluator, trajectory: Trajectory, observer: Observer) -> None:
+        """Evaluate the best individuals again, with fresh noise, those that have been already left out."""
+        if not self.validate:
+            return
+        done = {(item.generation, item.position) for item in trajectory.validated()}
+        missing = [
+            Individual(
+                best.parameters,
+                generation=best.generation,
+                position=best.position,
+                replicate=1,
+                seed=evaluation_seed(self.seed, Purpose.VALIDATION, best.generation, best.position, 1),
+            )
+            for best in trajectory.best_individuals(self.validate)
+            if (best.generation, best.position) not in done
+        ]
+        observer.validation_begins(len(missing))
+        for _ in evaluate(self.optimizee.validation(), missing):
+            pass
+
+
+class _Evaluator:
+    """Evaluate individuals and record each evaluation before anyone else sees it."""
+
+    def __init__(self, experiment: Experiment, writer: RunWriter, runner: Runner, observer: Observer) -> None:
+        self.experiment = experiment
+        self.writer = writer
+        self.runner = runner
+        self.observer = observer
+
+    def __call__(self, optimizee: Optimizee, individuals: Sequence[Individual]) -> list[Evaluation]:
+        evaluations = []
+        if not individuals:
+            return []
+        for evaluation in self.runner.evaluate(optimizee, individuals):
+            kept = evaluation if self.experiment.recordings == "all" else _without_recordings(evaluation)
+            self.writer.record_evaluations([kept])
+            self.writer.heartbeat()
+            self.observer.evaluated(kept)
+            if self.experiment.fail_fast and not kept.ok:
+                raise ExperimentError(
+                    f"fail_fast is set, and individual {kept.individual.generation}/{kept.individual.position} "
+                    f"{kept.status}: {kept.error}"
+                )
+            evaluations.append(_without_recordings(kept))
+        return evaluations
+
+
+def _without_recordings(evaluation: Evaluation) -> Evaluation:
+    from dataclasses import replace
+
+    return replace(evaluation, recordings={}) if evaluation.recordings else evaluation
+
+
+def _as_optimizee(
+    given: Optimizee | Callable[..., Any],
+    space: Space | Mapping[str, Any] | None,
+    objectives: str | Objective | Iterable[str | Objective] | None,
+) -> Optimizee:
+    if isinstance(given, Optimizee):
+        if space is not None or objectives is not None:
+            raise ExperimentError("an optimizee brings its own space and objectives; give them only with a function")
+        return given
+    if not callable(given):
+        raise ExperimentError(f"an optimizee must be an Optimizee or a function, but got {given!r}")
+    if space is None:
+        raise ExperimentError('a function needs a space, such as space={"x": Real(-5, 5)}')
+    from l2l.optimizees import FunctionOptimizee
+
+    return FunctionOptimizee(given, space, "loss" if objectives is None else objectives)
+
+
+def _default_name(optimizee: object) -> str:
+    return str(getattr(optimizee, "name", None) or getattr(optimizee, "__name__", None) or type(optimizee).__name__)
+
+
+def _at_least(name: str, value: int | None, least: int) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ExperimentError(f"{name} must be an integer >= {least}, but got {value!r}")
+    return value
