@@ -1,0 +1,235 @@
+"""The store: opens a database, begins and continues runs, and reads them back."""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection, insert, select
+
+from l2l.errors import RunNotFoundError, StoreError, nearest
+from l2l.store import migrations, plain, queries
+from l2l.store.engine import Location, connect, locate, translated
+from l2l.store.records import RecordedGeneration, RunRecord, RunSpec
+from l2l.store.schema import runs
+from l2l.store.views import create_view
+from l2l.store.writer import RunWriter, claim
+
+T = TypeVar("T")
+
+_RETRIES = 5
+
+
+class Store:
+    """A database of runs; open one with `Store.open`.
+
+    url: where it is; opens the same database from any folder. label: the same without a password, for messages.
+    """
+
+    def __init__(self, location: Location, *, read_only: bool, busy_timeout: float) -> None:
+        self.url = location.url
+        self.label = location.label
+        self.read_only = read_only
+        self._location = location
+        self._writers: weakref.WeakSet[RunWriter] = weakref.WeakSet()
+        self._engine = connect(location, read_only=read_only, busy_timeout=busy_timeout)
+        self._writing = self._engine.execution_options(writes=True)
+        try:
+            self._prepare()
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    @classmethod
+    def open(
+        cls, url_or_path: str | os.PathLike[str] | None = None, *, read_only: bool = False, busy_timeout: float = 30.0
+    ) -> Store:
+        """Opens a database, and creates it if there is none.
+
+        url_or_path: a file, or an SQLAlchemy URL of SQLite or PostgreSQL; None: $L2L_STORE, or else l2l.db in the
+        working directory.
+        read_only: never creates or changes anything; works while a driver writes.
+        busy_timeout: how long to wait for another process that is writing the same SQLite file, s.
+        Raises StoreError if it cannot be opened, is no database of l2l, or one of a newer version.
+        """
+        return cls(locate(url_or_path), read_only=read_only, busy_timeout=busy_timeout)
+
+    @classmethod
+    def upgrade(cls, url_or_path: str | os.PathLike[str] | None = None) -> str:
+        """Brings the schema up to date, also on PostgreSQL, where `open` does not; returns its version."""
+        location = locate(url_or_path)
+        engine = connect(location, read_only=False, busy_timeout=30.0)
+        try:
+            with translated(location), engine.execution_options(writes=True).begin() as connection:
+                _bring_up_to_date(connection, location, explicit=True)
+        finally:
+            engine.dispose()
+        return migrations.REVISIONS[-1]
+
+    def _prepare(self) -> None:
+        if self.read_only:
+            found = self.read(lambda connection: migrations.revision(connection, self._location))
+            if found is None:
+                raise StoreError(f"the database {self.label} holds no runs yet: run an experiment first")
+            if found != migrations.REVISIONS[-1]:
+                raise StoreError(f"the database {self.label} has the older schema {found}: open it once for writing, "
+                                 "or run `l2l db upgrade`, to bring it up to date")
+            return
+        # Taking the write lock shows at once whether the database can be written, and makes two processes that
+        # create the same one wait for each other.
+        with self.write() as connection:
+            _bring_up_to_date(connection, self._location, explicit=False)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes; committed when the block ends. Raises StoreError."""
+        if self.read_only:
+            raise StoreError(f"the database {self.label} was opened for reading only")
+        with translated(self._location), self._writing.begin() as connection:
+            yield connection
+
+    def read(self, query: Callable[[Connection], T]) -> T:
+        """What `query` finds, within one transaction. Raises StoreError."""
+        for _ in range(_RETRIES):
+            before = self._snapshot()
+            try:
+                with translated(self._location), self._engine.connect() as connection:
+                    result = query(connection)
+            except StoreError:
+                if before == self._snapshot():
+                    raise
+                continue
+            if before == self._snapshot():
+                return result
+        raise StoreError(f"the database {self.label} changed while it was read, {_RETRIES} times: try again")
+
+    def _snapshot(self) -> tuple[int, int] | None:
+        """What tells whether a file that is read as immutable was changed meanwhile; see `engine`."""
+        path = self._location.path
+        if not self.read_only or path is None or os.path.exists(f"{path}-wal"):
+            return None
+        try:
+            state = path.stat()
+        except OSError:
+            return None
+        return state.st_mtime_ns, state.st_size
+
+    def create_run(self, spec: RunSpec) -> RunWriter:
+        """Begins a run. Raises StoreError if the specification breaks a law or the database cannot be written."""
+        values = _run_values(spec)
+        with self.write() as connection:
+            if spec.parent is not None and not queries.run_exists(connection, spec.parent):
+                raise RunNotFoundError(f"the parent run {spec.parent} is not in {self.label}")
+            key = connection.execute(insert(runs).values(values)).inserted_primary_key
+            assert key is not None
+            create_view(connection, key[0], spec.space, spec.objectives)
+            token = claim(connection, key[0])
+        return self._writer(key[0], token)
+
+    def continue_run(self, run: int | str) -> RunWriter:
+        """Takes up a recorded run again. Raises StoreError if another live driver holds it."""
+        run_id = self.find(run)
+        with self.write() as connection:
+            token = claim(connection, run_id)
+        return self._writer(run_id, token)
+
+    def _writer(self, run_id: int, token: str) -> RunWriter:
+        writer = RunWriter(self, run_id, token)
+        self._writers.add(writer)
+        return writer
+
+    def runs(self) -> list[RunRecord]:
+        """Every run, oldest first."""
+        return self.read(queries.run_records)
+
+    def run(self, run: int | str = "last") -> RunRecord:
+        """One run: by id, by name (the latest of that name), or "last". Raises RunNotFoundError."""
+        run_id = self.find(run)
+        return self.read(lambda connection: queries.run_records(connection, run_id))[0]
+
+    def find(self, run: int | str) -> int:
+        """The id of a run given as for `run`. Raises RunNotFoundError."""
+        return self.read(lambda connection: self._find(connection, run))
+
+    def _find(self, connection: Connection, run: int | str) -> int:
+        rows = connection.execute(select(runs.c.id, runs.c.name).order_by(runs.c.id))
+        known = [(int(row.id), str(row.name)) for row in rows]
+        if not known:
+            raise RunNotFoundError(f"there is no run {run!r} in {self.label}: it holds none yet")
+        if run == "last":
+            return known[-1][0]
+        ids = {run_id for run_id, _ in known}
+        text = str(run).strip()
+        if text.isdecimal() and int(text) in ids:
+            return int(text)
+        named = [run_id for run_id, name in known if name == run]
+        if named:
+            return named[-1]
+        raise RunNotFoundError(f"there is no run {run!r} in {self.label}: {_suggest(text, known)}")
+
+    def generations(self, run: int | str) -> list[RecordedGeneration]:
+        """What was asked and what became of it, in order: enough to resume by replay."""
+        run_id = self.find(run)
+        return self.read(lambda connection: queries.recorded_generations(connection, run_id))
+
+    def close(self) -> None:
+        """Ends every connection; runs that are still being written are marked as interrupted."""
+        for writer in list(self._writers):
+            writer.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({self.label!r}{', read_only=True' if self.read_only else ''})"
+
+
+def _bring_up_to_date(connection: Connection, location: Location, *, explicit: bool) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7093118025)")  # any number that is ours
+    found = migrations.revision(connection, location)
+    if found is None:
+        migrations.create(connection)
+    elif found != migrations.REVISIONS[-1]:
+        if location.path is not None:
+            migrations.back_up(location.path, found)
+        elif not explicit:
+            raise StoreError(f"the database {location.label} has the older schema {found}: back it up, then run "
+                             "`l2l db upgrade`")
+        migrations.upgrade(connection)
+
+
+def _run_values(spec: RunSpec) -> dict[str, object]:
+    if not isinstance(spec.name, str) or not spec.name.strip():
+        raise StoreError(f"a run's name must be a non-empty text, but got {spec.name!r}")
+    if isinstance(spec.seed, bool) or not isinstance(spec.seed, int) or spec.seed < 0:
+        raise StoreError(f"a run's seed must be an integer >= 0, but got {spec.seed!r}")
+    if not spec.objectives:
+        raise StoreError("a run needs at least one objective, but got none")
+    names = [*spec.space, *(objective["name"] for objective in spec.objectives)]
+    for name in names:
+        if not isinstance(name, str) or plain.clean(name) != name:
+            raise StoreError(f"names must be text without NUL or lone surrogates, but got {name!r}")
+    return {
+        "name": plain.clean(spec.name), "tags": [plain.clean(str(tag)) for tag in spec.tags], "status": "running",
+        "seed": str(spec.seed), "created": time.time(), "finished": None, "stop_reason": "", "space": dict(spec.space),
+        "objectives": [dict(objective) for objective in spec.objectives], "optimizer": dict(spec.optimizer),
+        "optimizee": dict(spec.optimizee), "runner": dict(spec.runner), "settings": dict(spec.settings),
+        "provenance": dict(spec.provenance), "fingerprint": plain.clean(spec.fingerprint), "parent_id": spec.parent,
+        "summary": {},
+    }
+
+
+def _suggest(run: str, known: list[tuple[int, str]]) -> str:
+    newest = [f"{run_id} ({name})" for run_id, name in known[-5:][::-1]]
+    names = list(dict.fromkeys(name for _, name in reversed(known)))
+    guess = nearest(run, names).partition("known:")[0]
+    return f"{guess}the newest are {', '.join(newest)}"

@@ -1,0 +1,305 @@
+"""The read side: everything that ever happened in a run, as tables and arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Row, Select
+
+from l2l.errors import StoreError, nearest
+from l2l.individual import Individual
+from l2l.objective import Objective
+from l2l.store import queries, recordings
+from l2l.store.columns import AFTER, BEFORE, distinct, elements, shape_of
+from l2l.store.records import RunRecord
+from l2l.store.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+
+class Trajectory:
+    """One run as recorded; open one with `Trajectory.open`.
+
+    Tables are pandas DataFrames, made anew by every call, so that they show a run that is still going on as it is now.
+    Where the user's names meet those of fixed columns or each other, the later gets a prefix: `parameters.status`,
+    `fitness.G`, `measurements.seconds`.
+    """
+
+    def __init__(self, store: Store, run_id: int, *, owns_store: bool) -> None:
+        self._store = store
+        self._id = run_id
+        self._owns_store = owns_store
+        self._record = store.run(run_id)
+        self._names = [objective.name for objective in self.objectives]
+
+    @classmethod
+    def open(cls, store: str | os.PathLike[str] | Store | None = None, run: int | str = "last") -> Trajectory:
+        """A run of a store, for reading: nothing is created or changed, and a driver may be writing meanwhile.
+
+        store: a path, an SQLAlchemy URL or an open store; None: $L2L_STORE, or else l2l.db in the working directory.
+        run: its id, its name (the latest of that name), or "last".
+        Raises StoreError if there is no such database, RunNotFoundError if there is no such run.
+        """
+        if isinstance(store, Store):
+            return cls(store, store.find(run), owns_store=False)
+        opened = Store.open(store, read_only=True)
+        try:
+            return cls(opened, opened.find(run), owns_store=True)
+        except BaseException:
+            opened.close()
+            raise
+
+    @property
+    def run(self) -> RunRecord:
+        """The run itself: its configuration, and how it stands now."""
+        return self._store.run(self._id)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the run comes from: script, versions, host, command."""
+        return self._record.provenance
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What was optimized; the first defines `best`."""
+        return tuple(
+            Objective(str(item["name"]), bool(item.get("maximize", False))) for item in self._record.objectives)
+
+    @property
+    def store_url(self) -> str:
+        """Where the run is kept: `Trajectory.open(store_url, run.id)` opens it again from any folder."""
+        return self._store.url
+
+    def individuals(self) -> pd.DataFrame:
+        """One row an individual, in the order they were asked, with the last attempt of its evaluation.
+
+        Columns: id, generation, position, status ("pending" before the first evaluation ends), a column a parameter
+        (w[0], w[1], ... for those with a shape), a column an objective, a column a measurement, attempt, started,
+        seconds, worker, host, device, error.
+        """
+        return self._table(self._rows(queries.in_order(queries.individuals_query(self._id))))
+
+    def best(self, n: int = 10) -> pd.DataFrame:
+        """The n best individuals by the first objective, best first; columns as of `individuals`.
+
+        Where they were evaluated again with fresh noise, `validated_<objective>` is the mean over those replicates.
+        """
+        if n < 0:
+            raise StoreError(f"how many individuals are asked for must be >= 0, but got {n}")
+        table = self._table(self._rows(queries.best_first(queries.individuals_query(self._id), n)))
+        repeated = self._rows(queries.validations_query(table["id"].tolist()))
+        if not repeated:
+            return table
+        fitness = queries.parse(row.fitness for row in repeated)
+        for name in self._names:
+            values: dict[int, list[float]] = {}
+            for row, reported in zip(repeated, fitness, strict=True):
+                if name in reported:
+                    values.setdefault(row.individual_id, []).append(reported[name])
+            means = [float(np.mean(values[key])) if key in values else np.nan for key in table["id"]]
+            table[f"validated_{name}"] = means
+        return table
+
+    def best_individuals(self, n: int = 10) -> list[Individual]:
+        """As `best`, but as individuals, to be evaluated again."""
+        return self._store.read(lambda connection: queries.best_individuals(connection, self._id, n))
+
+    def validated(self) -> list[Individual]:
+        """The individuals that were evaluated again with fresh noise, whatever came of it, one for each replicate."""
+        return self._store.read(lambda connection: queries.repeated_individuals(connection, self._id))
+
+    def generations(self) -> pd.DataFrame:
+        """One row a generation.
+
+        Columns: number, size, evaluated, failures (of those evaluated), min, median and max of each objective
+        (`fc_corr_min`, ...), seconds (sum over individuals), asked_at, told_at.
+        """
+        import pandas as pd
+
+        rows = self._rows(queries.generations_query(self._id))
+        table = pd.DataFrame({
+            "number": [row.number for row in rows],
+            "size": [row.size for row in rows],
+        })
+        individuals = self.individuals()
+        grouped = individuals.groupby("generation")
+        evaluated = individuals["status"].ne("pending")
+        columns = {
+            "evaluated": evaluated.groupby(individuals["generation"]).sum(),
+            "failures": (evaluated & individuals["status"].ne("ok")).groupby(individuals["generation"]).sum(),
+        }
+        fitness = self._fitness_columns()
+        for name in self._names:
+            values = pd.to_numeric(individuals[fitness[name]]).groupby(individuals["generation"])
+            columns |= {f"{name}_min": values.min(), f"{name}_median": values.median(), f"{name}_max": values.max()}
+        columns["seconds"] = grouped["seconds"].sum()
+        for name, column in columns.items():
+            table[name] = table["number"].map(column)
+        counts = ["evaluated", "failures"]
+        table[counts] = table[counts].fillna(0).astype(int)
+        table["asked_at"] = _times(row.asked_at for row in rows)
+        table["told_at"] = _times(row.told_at for row in rows)
+        return table
+
+    def evaluations(self) -> pd.DataFrame:
+        """Every evaluation: all replicates, tasks and attempts, with fitness and measurements as columns."""
+        import pandas as pd
+
+        rows = self._rows(queries.evaluations_query(self._id))
+        first = ("individual", "generation", "position", "replicate", "task", "attempt", "status")
+        last = ("tell_order", "seed", "started", "seconds", "worker", "host", "device", "error", "traceback")
+        columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in first}
+        taken = {*first, *last}
+        columns |= self._fitness(rows, taken)
+        columns |= _measurements(rows, taken)
+        columns |= {name: [getattr(row, name) for row in rows] for name in last}
+        columns["started"] = _times(columns["started"])
+        columns["tell_order"] = pd.array(columns["tell_order"], dtype="Int64")
+        columns["seed"] = np.array(columns["seed"], dtype=np.uint64)
+        return pd.DataFrame(columns)
+
+    def failures(self) -> pd.DataFrame:
+        """Every evaluation that did not end well, with its error and traceback."""
+        table = self.evaluations()
+        columns = ["individual", "generation", "position", "replicate", "task", "attempt", "status", "error",
+                   "traceback", "worker", "host", "device", "seconds"]
+        return table.loc[table["status"].ne("ok"), columns].reset_index(drop=True)
+
+    def events(self) -> pd.DataFrame:
+        """What happened to the run itself: at, kind, details."""
+        import pandas as pd
+
+        rows = self._rows(queries.events_query(self._id))
+        return pd.DataFrame({
+            "at": _times(row.at for row in rows),
+            "kind": [row.kind for row in rows],
+            "details": pd.Series([row.details for row in rows], dtype=object),
+        })
+
+    def recordings(self, individual: Any, *, replicate: int = 0, task: str = "") -> list[str]:
+        """The names of the arrays recorded for an individual, given as for `recording`."""
+        return [row.name for row in self._recordings(individual, replicate, task)]
+
+    def recording(self, individual: Any, name: str, *, replicate: int = 0, task: str = "") -> NDArray[Any]:
+        """An array that was recorded, such as "fc".
+
+        individual: (generation, position), the `id` of its row, a row of a table, or an Individual.
+        Raises StoreError if there is none of that name.
+        """
+        found = {row.name: row for row in self._recordings(individual, replicate, task)}
+        if name not in found:
+            raise StoreError(f"run {self._id} has no recording {name!r} of this individual: {nearest(name, found)}")
+        row = found[name]
+        if row.uri is not None:
+            raise StoreError(f"recording {name!r} is kept at {row.uri}, which this version of l2l cannot read")
+        data = self._store.read(lambda connection: queries.recording_data(connection, row.evaluation_id, name))
+        return recordings.decode(row.dtype, row.shape, row.codec, data)
+
+    def _recordings(self, individual: Any, replicate: int, task: str) -> Sequence[Row[Any]]:
+        return self._rows(queries.recordings_query(self._row_id(individual), replicate, task))
+
+    def _row_id(self, individual: Any) -> int:
+        if isinstance(individual, Individual):
+            individual = (individual.generation, individual.position)
+        if isinstance(individual, tuple) and len(individual) == 2:
+            generation, position = (int(number) for number in individual)
+            found = self._store.read(
+                lambda connection: queries.individual_id(connection, self._id, generation, position))
+            if found is None:
+                raise StoreError(f"run {self._id} has no individual at generation {generation}, position {position}")
+            return found
+        if not isinstance(individual, int | np.integer):
+            try:
+                individual = individual["id"]
+            except (TypeError, KeyError, IndexError) as error:
+                raise StoreError("an individual must be (generation, position), the id of its row, a row of a table, "
+                                 f"or an Individual, but got {individual!r:.80}") from error
+        row_id = int(individual)
+        if not self._store.read(lambda connection: queries.belongs(connection, self._id, row_id)):
+            raise StoreError(f"run {self._id} has no individual with the id {row_id}")
+        return row_id
+
+    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        return self._store.read(lambda connection: connection.execute(query).all())
+
+    def _table(self, rows: Sequence[Row[Any]]) -> pd.DataFrame:
+        import pandas as pd
+
+        columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in BEFORE}
+        columns["status"] = [status or "pending" for status in columns["status"]]
+        taken = self._fixed()
+        columns |= self._parameters(rows, taken)
+        columns |= self._fitness(rows, taken)
+        columns |= _measurements(rows, taken)
+        columns |= {name: [getattr(row, name) for row in rows] for name in AFTER}
+        columns["attempt"] = pd.array(columns["attempt"], dtype="Int64")
+        columns["started"] = _times(columns["started"])
+        columns["seconds"] = np.array(columns["seconds"], dtype=np.float64)
+        return pd.DataFrame(columns)
+
+    def _fixed(self) -> set[str]:
+        return {*BEFORE, *AFTER, *(f"validated_{name}".lower() for name in self._names)}
+
+    def _parameters(self, rows: Sequence[Row[Any]], taken: set[str]) -> dict[str, list[Any]]:
+        space = self._record.space
+        values = queries.parse(row.parameters for row in rows)
+        labels = {label: (name, index) for name in space for label, index in elements(name, shape_of(space[name]))}
+        columns = {}
+        for label, column in distinct(labels, "parameters", taken).items():
+            name, index = labels[label]
+            columns[column] = [_element(point.get(name), index) for point in values]
+        return columns
+
+    def _fitness(self, rows: Sequence[Row[Any]], taken: set[str]) -> dict[str, Any]:
+        values = queries.parse(row.fitness for row in rows)
+        return {
+            column: np.array([reported.get(name, np.nan) for reported in values], dtype=np.float64)
+            for name, column in distinct(self._names, "fitness", taken).items()
+        }
+
+    def _fitness_columns(self) -> dict[str, str]:
+        taken = self._fixed()
+        self._parameters([], taken)
+        return distinct(self._names, "fitness", taken)
+
+    def close(self) -> None:
+        """Closes the store, unless it was given open."""
+        if self._owns_store:
+            self._store.close()
+
+    def __enter__(self) -> Trajectory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Trajectory({self._store.label!r}, run={self._id})"
+
+
+def _element(value: Any, index: tuple[int, ...]) -> Any:
+    for place in index:
+        value = value[place]
+    return value
+
+
+def _measurements(rows: Sequence[Row[Any]], taken: set[str]) -> dict[str, list[Any]]:
+    values = queries.parse(row.measurements for row in rows)
+    names = dict.fromkeys(name for measured in values for name in measured)
+    return {
+        column: [measured.get(name) for measured in values]
+        for name, column in distinct(names, "measurements", taken).items()
+    }
+
+
+def _times(seconds: Iterable[float | None]) -> Any:
+    import pandas as pd
+
+    numbers = np.array([np.nan if second is None else second for second in seconds], dtype=np.float64)
+    return pd.to_datetime(pd.Series(numbers), unit="s", utc=True)
