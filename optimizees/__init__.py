@@ -1,1 +1,29 @@
-"""TODO"""
+"""Optimizees: what is fitted."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from l2l.errors import nearest
+
+if TYPE_CHECKING:
+    from l2l.optimizees.base import Optimizee
+    from l2l.optimizees.brain import BrainNetwork
+    from l2l.optimizees.function import FunctionOptimizee
+    from l2l.optimizees.test_functions import test_function
+
+__all__ = ["BrainNetwork", "FunctionOptimizee", "Optimizee", "test_function"]
+
+_MODULES = {
+    "Optimizee": "l2l.optimizees.base",
+    "BrainNetwork": "l2l.optimizees.brain",
+    "FunctionOptimizee": "l2l.optimizees.function",
+    "test_function": "l2l.optimizees.test_functions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'l2l.optimizees' has no attribute {name!r}: {nearest(name, __all__)}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -8,6 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from l2l.errors import OptimizeeError
 from l2l.individual import Individual, Outcome
 from l2l.objective import Objective
 from l2l.space import Space
@@ -19,11 +22,13 @@ class Optimizee(ABC):
     space: where its parameters may lie.
     objectives: what its fitness reports.
     batch_size: how many individuals `simulate_batch` runs best at once; 1 means one by one.
+    device: what its last simulation ran on, for the record: "cpu", "cuda:0 NVIDIA H200".
     """
 
     space: Space
     objectives: tuple[Objective, ...]
     batch_size: int = 1
+    device: str = "cpu"
 
     @abstractmethod
     def simulate(self, individual: Individual) -> Outcome:
@@ -53,3 +58,34 @@ class Optimizee(ABC):
     def validation(self) -> Optimizee:
         """The optimizee that re-evaluates the best individuals with fresh noise: longer, say. By default itself."""
         return self
+
+
+def as_outcome(returned: object, objectives: tuple[Objective, ...]) -> Outcome:
+    """An Outcome from what user code returned: an Outcome, a mapping of fitness, a number, or numbers in order.
+
+    A number answers a single objective; a tuple, a list or a vector answers the objectives in their order.
+    The numbers themselves are judged later, by `check_fitness`. Raises OptimizeeError for anything else.
+    """
+    if isinstance(returned, Outcome):
+        return returned
+    if isinstance(returned, Mapping):
+        return Outcome(fitness=returned)
+    names = [objective.name for objective in objectives]
+    if isinstance(returned, tuple | list) or (isinstance(returned, np.ndarray) and returned.ndim == 1):
+        if len(returned) != len(names):
+            raise OptimizeeError(
+                f"numbers in order must be one for each objective ({', '.join(names)}), but {len(returned)} came back"
+            )
+        return Outcome(fitness=dict(zip(names, returned, strict=True)))
+    if returned is None:
+        raise OptimizeeError("an optimizee must return its fitness, but returned None: is a `return` missing?")
+    if isinstance(returned, str | bytes) or not hasattr(returned, "__float__"):
+        raise OptimizeeError(
+            "an optimizee must return an Outcome, a mapping of fitness or a number, "
+            f"but returned {returned!r:.80} ({type(returned).__name__})"
+        )
+    if len(names) > 1:
+        raise OptimizeeError(
+            f"a number answers one objective, but there are {len(names)}: return a mapping with {', '.join(names)}"
+        )
+    return Outcome(fitness={names[0]: returned})  # type: ignore[dict-item]

@@ -1,1 +1,72 @@
-"""TODO"""
+"""Runners: where individuals are evaluated."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from l2l.errors import RunnerError, nearest
+from l2l.runners.base import Runner
+
+if TYPE_CHECKING:
+    from l2l.runners.dask import DaskRunner
+    from l2l.runners.serial import SerialRunner
+
+__all__ = ["DaskRunner", "Runner", "SerialRunner", "create"]
+
+# The name in configurations and on the command line, and where the class is. A new runner adds a line here.
+_RUNNERS = {
+    "serial": ("l2l.runners.serial", "SerialRunner"),
+    "dask": ("l2l.runners.dask", "DaskRunner"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, class_name in _RUNNERS.values():
+        if name == class_name:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module 'l2l.runners' has no attribute {name!r}: {nearest(name, __all__)}")
+
+
+def create(spec: str | Mapping[str, Any] | Runner) -> Runner:
+    """The runner that `spec` means.
+
+    "serial"; "dask"; "dask:4", with 4 workers; "tcp://host:8786" or "tls://...", a running scheduler;
+    a mapping as `Runner.describe` gives it, {"runner": "dask", "workers": 4}; or a runner, which is returned.
+    Raises RunnerError for any other.
+    """
+    if isinstance(spec, Runner):
+        return spec
+    if isinstance(spec, str):
+        spec = _parse(spec)
+    if not isinstance(spec, Mapping) or "runner" not in spec:
+        raise RunnerError(f"a runner is given by its name, or a mapping with the key 'runner', but got {spec!r}")
+    settings = dict(spec)
+    name = settings.pop("runner")
+    if name not in _RUNNERS:
+        raise RunnerError(f"unknown runner {name!r}: {nearest(str(name), _RUNNERS)}")
+    module, class_name = _RUNNERS[name]
+    kind = getattr(importlib.import_module(module), class_name)
+    _check_settings(name, kind, settings)
+    runner: Runner = kind(**settings)
+    return runner
+
+
+def _parse(text: str) -> dict[str, Any]:
+    if "://" in text:
+        return {"runner": "dask", "address": text}
+    name, colon, workers = text.partition(":")
+    if not colon:
+        return {"runner": name}
+    if name != "dask" or not workers.isdecimal():
+        raise RunnerError(f"a runner with a number of workers is written like 'dask:4', but got {text!r}")
+    return {"runner": name, "workers": int(workers)}
+
+
+def _check_settings(name: str, kind: Any, settings: Mapping[str, Any]) -> None:
+    known = list(inspect.signature(kind).parameters)
+    for setting in settings:
+        if setting not in known:
+            raise RunnerError(f"the {name} runner has no setting {setting!r}: {nearest(setting, known)}")

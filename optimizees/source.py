@@ -1,0 +1,74 @@
+"""A fingerprint of a function: of its text, or its bytecode, and of the values that are bound to it."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import textwrap
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+_DEEPEST = 8
+
+
+def fingerprint_of(function: Callable[..., Any]) -> str:
+    """16 hexadecimal digits that change with the function's source, defaults, or the values it closes over.
+
+    Globals and imported modules are not looked at. Without its source the bytecode is taken, which differs between
+    versions of Python.
+    """
+    digest = hashlib.sha256()
+    for part in _parts(function, _DEEPEST):
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _parts(value: Any, depth: int) -> list[str]:
+    if depth == 0:
+        return [type(value).__name__]
+    if isinstance(value, types.MethodType):
+        return [*_parts(value.__func__, depth), *_parts(vars(value.__self__), depth - 1)] if hasattr(
+            value.__self__, "__dict__"
+        ) else _parts(value.__func__, depth)
+    if hasattr(value, "func") and hasattr(value, "keywords"):  # functools.partial
+        return ["partial", *_parts(value.func, depth - 1), *_parts([*value.args, value.keywords], depth - 1)]
+    if isinstance(value, types.FunctionType):
+        bound = [value.__defaults__, value.__kwdefaults__, _closure(value)]
+        return ["function", _text(value), *_parts(bound, depth - 1)]
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return [str(value.dtype), str(value.shape), hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
+        return [repr(value)]
+    if isinstance(value, dict):
+        return ["dict", *(part for key, item in value.items() for part in (repr(key), *_parts(item, depth - 1)))]
+    if isinstance(value, list | tuple):
+        return [type(value).__name__, *(part for item in value for part in _parts(item, depth - 1))]
+    if callable(value) and hasattr(value, "__dict__") and not isinstance(value, type):  # an instance with __call__
+        return [type(value).__qualname__, *_parts(type(value).__call__, depth - 1), *_parts(vars(value), depth - 1)]
+    return [getattr(value, "__qualname__", type(value).__qualname__)]
+
+
+def _closure(function: types.FunctionType) -> list[Any]:
+    values = []
+    for cell in function.__closure__ or ():
+        try:
+            values.append(cell.cell_contents)
+        except ValueError:  # not yet filled
+            values.append(None)
+    return values
+
+
+def _text(function: types.FunctionType) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(function)).strip()
+    except (OSError, TypeError):  # typed into an interpreter, or without its file
+        return _bytecode(function.__code__)
+
+
+def _bytecode(code: types.CodeType) -> str:
+    constants = [_bytecode(each) if isinstance(each, types.CodeType) else repr(each) for each in code.co_consts]
+    return repr((code.co_code.hex(), constants, code.co_names, code.co_varnames))

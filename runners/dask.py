@@ -1,0 +1,256 @@
+"""The runner that evaluates on Dask workers: processes of this machine, or those of a scheduler that is running."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+import cloudpickle
+
+from l2l.errors import RunnerError
+from l2l.individual import Evaluation, Individual
+from l2l.optimizees.base import Optimizee
+from l2l.runners.base import Runner
+from l2l.runners.cluster import DASK_SETTINGS, Cluster, ExistingScheduler
+from l2l.runners.ledger import Chunk, Ledger
+from l2l.runners.local import LocalWorkers, available_cores
+from l2l.runners.plan import Plan
+from l2l.runners.window import Death, Window
+from l2l.runners.worker import Reply
+
+_AHEAD = 2  # chunks in flight a worker: one is evaluated while the next is on its way
+_TICK = 1.0  # seconds without news after which the cluster is looked at
+_ANSWER = 30.0  # seconds in which a scheduler or a worker must answer
+
+
+class DaskRunner(Runner):
+    """Evaluates on many processes. A context manager: workers live between enter and exit.
+
+    workers: processes of this machine; by default one for every `threads_per_worker` cores that are available.
+    threads_per_worker: threads that an engine (Numba, BLAS) may use in each; a worker evaluates one chunk at a time.
+    address: of a running scheduler ("tcp://host:8786") whose workers are used instead.
+    scheduler_file: the file to which a running scheduler wrote its address, instead.
+    deadline: seconds that one call of the optimizee may take; past it the worker is ended, whatever it is doing.
+    attempts: how many workers an individual may take down before it is recorded as lost, >= 1.
+    patience: seconds without any worker after which there is a RunnerError.
+    heartbeat: seconds of silence after which a local worker is replaced: code that holds the interpreter lock
+        keeps it silent. None: never.
+
+    The optimizee is pickled by value where it is defined in the script or in `__main__`, and sent to each worker once.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        threads_per_worker: int = 1,
+        *,
+        address: str | None = None,
+        scheduler_file: str | None = None,
+        deadline: float | None = None,
+        attempts: int = 3,
+        patience: float = 60.0,
+        heartbeat: float | None = 3600.0,
+    ) -> None:
+        if address is not None and scheduler_file is not None:
+            raise RunnerError("a scheduler has an address or a file, but both were given")
+        if workers is not None and (address is not None or scheduler_file is not None):
+            raise RunnerError(f"a running scheduler has its own workers, but workers={workers} was given")
+        for name, value in (("workers", workers), ("threads_per_worker", threads_per_worker), ("attempts", attempts)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise RunnerError(f"{name} must be an integer >= 1, but got {value!r}")
+        for name, limit in (("deadline", deadline), ("patience", patience), ("heartbeat", heartbeat)):
+            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
+                raise RunnerError(f"{name} must be a number of seconds > 0, but got {limit!r}")
+        self.workers = workers or max(1, available_cores() // threads_per_worker)
+        self.threads_per_worker = threads_per_worker
+        self.address = address
+        self.scheduler_file = scheduler_file
+        self.deadline = deadline
+        self.attempts = attempts
+        self.patience = patience
+        self.heartbeat = heartbeat
+        self._cluster: Cluster | None = None
+        self._client: Any = None
+        self._open = contextlib.ExitStack()
+        self._deaths = 1
+        self._pickled: tuple[Optimizee, str, bytes] | None = None
+        self._pace: dict[str, float | None] = {}
+        self._slots = 0
+        self._looked = 0.0
+        self._worker_seen = 0.0
+
+    def describe(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {"runner": "dask"}
+        if self.address is not None:
+            settings["address"] = self.address
+        elif self.scheduler_file is not None:
+            settings["scheduler_file"] = self.scheduler_file
+        else:
+            settings["workers"] = self.workers
+            settings["threads_per_worker"] = self.threads_per_worker
+        return settings | {
+            "deadline": self.deadline,
+            "attempts": self.attempts,
+            "patience": self.patience,
+            "heartbeat": self.heartbeat,
+        }
+
+    # --- workers -----------------------------------------------------------------------------------------------
+
+    def _make_cluster(self) -> Cluster:
+        """Where the workers come from: what a job queue overrides."""
+        folder = os.path.join(tempfile.gettempdir(), f"l2l-{uuid.uuid4().hex}")
+        if self.address is not None or self.scheduler_file is not None:
+            return ExistingScheduler(folder, self.address, self.scheduler_file)
+        return LocalWorkers(folder, self.workers, self.threads_per_worker)
+
+    def __enter__(self) -> Self:
+        if self._client is not None:
+            raise RunnerError("this DaskRunner is already open")
+        import dask
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(dask.config.set(self._dask_settings()))
+            self._cluster = self._make_cluster()
+            stack.callback(self._cluster.close)
+            connection = self._cluster.start()
+            self._client = self._connect(connection)
+            stack.callback(self._disconnect)
+            self._wait_for_workers()
+            self._deaths = self._deaths_a_report()
+            self._open = stack.pop_all()
+        return self
+
+    def _dask_settings(self) -> dict[str, Any]:
+        silence = self.heartbeat
+        if silence is not None and self.deadline is not None:
+            silence = max(silence, 2 * self.deadline)
+        return DASK_SETTINGS | {"distributed.scheduler.worker-ttl": None if silence is None else f"{silence} s"}
+
+    def _connect(self, connection: dict[str, Any]) -> Any:
+        from distributed import Client
+
+        try:
+            return Client(**connection, set_as_default=False, timeout=min(self.patience, _ANSWER))
+        except (OSError, TimeoutError, ValueError) as error:
+            where = connection.get("address") or connection.get("scheduler_file")
+            raise RunnerError(f"no scheduler answers at {where}: {error}") from error
+
+    def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close(timeout=2)
+
+    def _wait_for_workers(self) -> None:
+        assert self._cluster is not None
+        self._worker_seen = time.monotonic()
+        while self._look(at_once=True) < self._cluster.expected():
+            if time.monotonic() - self._worker_seen > self.patience:
+                raise RunnerError(f"no worker for {self.patience:g} s: {self._cluster.why_no_workers()}")
+            self._cluster.tick()
+            time.sleep(0.02)
+
+    def _deaths_a_report(self) -> int:
+        """How many workers a task takes down before the scheduler reports it: one, if the settings are ours."""
+        try:
+            allowed = self._client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.allowed_failures)
+        except Exception:  # a scheduler that cannot import l2l, or refuses to run code
+            allowed = 0
+        return int(allowed) + 1
+
+    def close(self) -> None:
+        self._open.close()
+        self._cluster = None
+
+    def _look(self, at_once: bool = False) -> int:
+        """The number of tasks the workers run at once; asked at most once a second."""
+        now = time.monotonic()
+        if at_once or now - self._looked > _TICK:
+            if self._client.status not in ("running", "connecting"):
+                raise RunnerError(_gone(self._client.status))
+            try:
+                threads = self._client.sync(self._client.scheduler.ncores, workers=None, callback_timeout=_ANSWER)
+            except (OSError, TimeoutError) as error:
+                raise RunnerError(_gone(str(error) or type(error).__name__)) from error
+            self._slots, self._looked = sum(threads.values()), now
+            if self._slots:
+                self._worker_seen = now
+        return self._slots
+
+    # --- individuals -------------------------------------------------------------------------------------------
+
+    def evaluate(self, optimizee: Optimizee, individuals: Sequence[Individual]) -> Iterator[Evaluation]:
+        if self._client is None:
+            raise RunnerError("a DaskRunner evaluates while it is open: `with DaskRunner() as runner: ...`")
+        name, pickled = self._pickle(optimizee)
+        plan = Plan(optimizee.batch_size, self._pace.get(name))
+        ledger = Ledger(individuals, plan, self.attempts, deadline=self.deadline, deaths=self._deaths)
+        return self._stream(ledger, name, pickled)
+
+    def _pickle(self, optimizee: Optimizee) -> tuple[str, bytes]:
+        """The optimizee as bytes, and their hash; once for each optimizee object."""
+        if self._pickled is None or self._pickled[0] is not optimizee:
+            try:
+                pickled = cloudpickle.dumps(optimizee, protocol=pickle.HIGHEST_PROTOCOL)
+            except Exception as error:
+                raise RunnerError(
+                    f"the optimizee cannot be sent to workers: {type(error).__name__}: {error}; what cannot be pickled "
+                    "(open files, locks, device memory) is best made on first use inside simulate"
+                ) from error
+            self._pickled = (optimizee, hashlib.sha256(pickled).hexdigest(), pickled)
+        return self._pickled[1:]
+
+    def _stream(self, ledger: Ledger, name: str, pickled: bytes) -> Iterator[Evaluation]:
+        assert self._cluster is not None
+        folder, shared = self._cluster.folder, self._cluster.shared_folder
+        window = Window(self._client, name, pickled, folder, shared, self.deadline)
+        try:
+            while True:
+                while len(window) < max(2, _AHEAD * self._look()):
+                    chunk = ledger.next(max(1, self._slots))
+                    if chunk is None:
+                        break
+                    window.send(chunk, ledger.of(chunk))
+                if not len(window):
+                    break
+                news = window.news(_TICK)
+                if not news:
+                    self._check()
+                for chunk, reply in news:
+                    yield from self._settle(ledger, window, chunk, reply)
+            self._pace[name] = ledger.plan.seconds
+        finally:
+            window.close()
+
+    def _settle(self, ledger: Ledger, window: Window, chunk: Chunk, reply: Reply | Death) -> Iterator[Evaluation]:
+        if isinstance(reply, Death):
+            yield from ledger.lost(chunk, reply.words, reply.worker, told=reply.told, error=reply.error)
+        elif reply.kind == "done":
+            yield from ledger.done(chunk, reply.fields)
+        elif reply.kind == "missing":
+            # The worker asks for the optimizee: a new one, or one that was restarted.
+            window.send(chunk, ledger.of(chunk), to=reply.worker)
+        else:
+            raise RunnerError(
+                f"the optimizee cannot be loaded on the worker at {reply.worker}: {reply.error}; "
+                f"is what it imports installed there?\n{reply.traceback}"
+            )
+
+    def _check(self) -> None:
+        """Nothing came back for a while: are there still workers?"""
+        assert self._cluster is not None
+        self._cluster.tick()
+        self._look(at_once=True)
+        if time.monotonic() - self._worker_seen > self.patience:
+            raise RunnerError(f"no worker for {self.patience:g} s: {self._cluster.why_no_workers()}")
+
+
+def _gone(why: str) -> str:
+    return f"the scheduler is gone ({why}): evaluations that finished are recorded; resume the run"

@@ -1,0 +1,57 @@
+"""The program that holds the local workers: it starts them, restarts those that die, and ends all with its driver.
+
+Its standard input is a pipe from the driver: one line of settings, then nothing until the driver closes it or dies,
+SIGKILL included. Then every worker is killed, also one that is stuck in C code and would notice nothing by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import threading
+from typing import Any
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    line = sys.stdin.readline()
+    if not line:
+        return
+    settings = json.loads(line)
+    threading.Thread(target=_end_with_driver, args=(settings["folder"],), daemon=True).start()
+    asyncio.run(_hold_workers(settings))
+
+
+def _end_with_driver(folder: str) -> None:
+    sys.stdin.read()
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+async def _hold_workers(settings: dict[str, Any]) -> None:
+    import dask
+    from distributed import Nanny
+
+    dask.config.set(settings["dask"])
+    await asyncio.gather(
+        *(
+            Nanny(
+                settings["scheduler"],
+                name=number,
+                nthreads=1,  # one evaluation at a time; engines bring their own threads
+                host=settings["listen"],
+                dashboard=False,
+                dashboard_address=f"{settings['listen']}:0",
+                memory_limit=0,  # a paused worker never goes on where memory is held; the system's limit is the limit
+                local_directory=settings["folder"],
+            )
+            for number in range(settings["workers"])
+        )
+    )
+    await asyncio.Event().wait()
