@@ -231,9 +231,9 @@ def _parse_matrix(
             rows = [row[:-1] for row in rows]
     header: tuple[str, ...] = ()
     # A row of numbers with one mistyped is no header: only names, or pandas' empty corner, make one.
-    if (rows[0][0] == "" or not any(_is_number(cell) for cell in rows[0])) and len(rows) > 1:
+    if (rows[0][0] == "" or not any(_looks_numeric(cell) for cell in rows[0])) and len(rows) > 1:
         header, rows = tuple(rows[0]), rows[1:]
-        named_rows = header[:1] == ("",) or not _is_number(rows[0][0])
+        named_rows = header[:1] == ("",) or not _looks_numeric(rows[0][0])
         rows = [row[1:] for row in rows] if named_rows else rows
         header = header[1:] if named_rows and len(header) > len(rows[0]) else header
     width = len(rows[0])
@@ -258,6 +258,11 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return "_" not in cell  # float("1_0") is 10: Python's habit, no data file's
+
+
+def _looks_numeric(cell: str) -> bool:
+    """A number, or one with a decimal comma: to be refused as such, not taken for a name."""
+    return _is_number(cell.replace(",", "."))
 
 
 def _parse_centres(text: str, what: str) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
