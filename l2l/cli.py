@@ -9,7 +9,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from l2l.errors import L2LError, ScriptError
@@ -275,12 +274,9 @@ def main() -> None:
     # A batch system ends a job with SIGTERM: finish as for Ctrl-C, so that the run can be resumed.
     signal.signal(signal.SIGTERM, _stop)
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except (KeyboardInterrupt, click.Abort):
+        app()
+    except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
     except L2LError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)

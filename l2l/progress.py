@@ -117,7 +117,8 @@ class Lines(Observer):
 
     def show(self, *, boundary: bool) -> None:
         now = time.monotonic()
-        if boundary and (now - self._last >= 1.0 or self.phase != "generation"):
+        last = self.generation == self.experiment.generations
+        if boundary and (last or self.phase != "generation" or now - self._last >= 1.0):
             self._last = now
             print(self.line(), flush=True)
 

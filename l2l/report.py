@@ -36,8 +36,8 @@ def print_best(trajectory: Trajectory, n: int, console: Console | None = None) -
     if best.empty:
         console.print("no evaluation ended ok; see: l2l show", highlight=False)
         return
-    shown = [name for name in best.columns if not name.startswith(_HIDDEN) and name not in _HIDDEN]
-    print_frame(best[shown], console)
+    objectives = {each.name for each in trajectory.objectives}
+    print_frame(best[[name for name in best.columns if name in objectives or name not in _HIDDEN]], console)
     for name, value in trajectory.run.summary.get("baselines", {}).items():
         console.print(f"baseline {objective.name} {value:.4f}: {name}", highlight=False)
 

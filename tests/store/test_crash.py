@@ -1,0 +1,157 @@
+"""Killed writers, readers beside a writer, and two writers in one file."""
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from l2l.store import Store
+from l2l.trajectory import Trajectory
+
+# Acknowledges on stdout what has been committed.
+DRIVER = """
+import sys
+from l2l.individual import Evaluation, Individual, Status
+from l2l.store import RunSpec, Store
+url, generations = sys.argv[1], int(sys.argv[2])
+store = Store.open(url)
+writer = store.create_run(RunSpec(name="crash", seed=1, space={"x": {"kind": "real", "low": 0, "high": 1}},
+                                  objectives=[{"name": "f", "maximize": False}]))
+print("run", writer.id, flush=True)
+for number in range(generations):
+    asked = [Individual({"x": (number * 20 + place) / 1e6}, number, place, seed=place) for place in range(20)]
+    writer.record_generation(number, asked, None)
+    print("asked", number, flush=True)
+    for individual in asked:
+        writer.record_evaluations([Evaluation(individual, Status.OK, {"f": individual["x"] * individual["x"]})])
+        print("done", number, individual.position, flush=True)
+    writer.record_told(number, {"number": number})
+    print("told", number, flush=True)
+writer.finish("finished", "budget")
+print("finished", flush=True)
+"""
+
+
+def start(url, generations):
+    return subprocess.Popen([sys.executable, "-c", DRIVER, str(url), str(generations)], stdout=subprocess.PIPE, text=True,
+                            env={**__import__("os").environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+
+
+def acknowledged(process):
+    """What was acknowledged before the process ended; a last line that was cut off does not count."""
+    text = process.stdout.read()
+    return [line.split() for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def check(url, lines):
+    with Store.open(url, read_only=True) as store:
+        recorded = {item.number: item for item in store.generations(1)}
+        for kind, *numbers in lines:
+            if kind in ("asked", "done", "told"):
+                generation = recorded[int(numbers[0])]
+                assert len(generation.individuals) == 20
+            if kind == "done":
+                place = int(numbers[1])
+                x = (int(numbers[0]) * 20 + place) / 1e6
+                assert generation.individuals[place].parameters == {"x": x}
+                assert generation.evaluations[place].fitness == {"f": x * x}
+            if kind == "told":
+                assert generation.told
+                assert generation.summary == {"number": int(numbers[0])}
+
+
+@pytest.mark.parametrize("trial", range(8))
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, trial):
+    url = tmp_path / "l2l.db"
+    process = start(url, 100_000)
+    head = process.stdout.readline()
+    time.sleep(random.Random(trial).uniform(0, 0.4))
+    process.send_signal(signal.SIGKILL)
+    lines = acknowledged(process)
+    assert process.wait() == -signal.SIGKILL
+    assert head == "run 1\n"
+    check(url, lines)
+    connection = sqlite3.connect(url)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    with Store.open(url) as store:
+        assert store.run().killed
+        writer = store.continue_run(1)  # its driver is dead: no need to wait
+        place = len(store.generations(1))
+        writer.record_generation(place, [], None)
+        writer.finish("finished", "resumed")
+
+
+def test_kill_9_on_postgresql(postgresql_url):
+    process = start(postgresql_url, 100_000)
+    process.stdout.readline()
+    time.sleep(0.3)
+    process.send_signal(signal.SIGKILL)
+    lines = acknowledged(process)
+    process.wait()
+    assert lines
+    check(postgresql_url, lines)
+    with Store.open(postgresql_url) as store:
+        store.continue_run(1).finish("finished", "")
+
+
+def test_readers_work_while_a_driver_writes(url):
+    process = start(url, 40)
+    process.stdout.readline()
+    seen = []
+    with Trajectory.open(url) as trajectory:
+        while process.poll() is None:
+            table = trajectory.individuals()
+            assert (table["x"] == (table["generation"] * 20 + table["position"]) / 1e6).all()
+            ok = table[table["status"] == "ok"]
+            assert (ok["f"] == ok["x"] * ok["x"]).all()
+            seen.append(len(ok))
+            process.stdout.read(1)  # keeps the pipe from filling
+        process.stdout.read()
+        assert seen == sorted(seen)
+        assert len(trajectory.best(1000)) == 800
+        assert trajectory.run.status == "finished"
+
+
+def test_two_runs_in_one_file_at_once(url):
+    # Both also create the file: neither may find it half made.
+    both = [start(url, 25) for _ in range(2)]
+    lines = [acknowledged(process) for process in both]
+    assert [process.wait() for process in both] == [0, 0]
+    assert {line[0][1] for line in lines} == {"1", "2"}
+    with Store.open(url, read_only=True) as store:
+        for run in (1, 2):
+            assert store.run(run).status == "finished"
+            recorded = store.generations(run)
+            assert [len(item.evaluations) for item in recorded] == [20] * 25
+
+
+def test_reading_leaves_no_file_behind(tmp_path):
+    path = tmp_path / "l2l.db"
+    assert start(path, 2).wait() == 0
+    before = {item.name: item.read_bytes() for item in tmp_path.iterdir()}
+    assert list(before) == ["l2l.db"]
+    with Trajectory.open(path) as trajectory:
+        trajectory.individuals()
+        trajectory.generations()
+        assert {item.name: item.read_bytes() for item in tmp_path.iterdir()} == before
+    assert {item.name: item.read_bytes() for item in tmp_path.iterdir()} == before
+
+
+def test_a_reader_opened_before_a_driver_sees_its_run(tmp_path):
+    path = tmp_path / "l2l.db"
+    assert start(path, 1).wait() == 0
+    with Store.open(path, read_only=True) as reader:
+        assert len(reader.runs()) == 1
+        with Store.open(path) as store:
+            from l2l.store import RunSpec
+
+            writer = store.create_run(RunSpec(name="new", seed=1, space={}, objectives=[{"name": "f"}]))
+            assert reader.run().name == "new"
+            writer.finish("finished", "")
+        assert reader.run().status == "finished"
