@@ -131,18 +131,25 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
 def _check_file(path: Path, read_only: bool) -> None:
     if path.is_dir():
         raise StoreError(f"a store is a file, but {path} is a folder: name a file in it, as in {path / 'l2l.db'}")
-    if not path.exists():
-        if read_only:
-            raise StoreError(f"there is no database at {path}: run an experiment first, or name another with --store "
-                             "or L2L_STORE")
+    if not read_only:
         if not path.parent.is_dir():
             raise StoreError(f"the folder {path.parent} does not exist: create it first")
-        return
+        effective = os.access in os.supports_effective_ids
+        if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=effective):
+            raise StoreError(f"the folder {path.parent} cannot be written, which a database needs for the files beside "
+                             "it: name another place with --store")
     try:
-        with path.open("rb") as file:
+        # Opening it for writing tells more than SQLite does, which finds out with the first row.
+        with path.open("rb" if read_only else "r+b") as file:
             header = file.read(len(_HEADER))
+    except FileNotFoundError:
+        if read_only:
+            raise StoreError(f"there is no database at {path}: run an experiment first, or name another with --store "
+                             "or L2L_STORE") from None
+        return
     except OSError as error:
-        raise StoreError(f"the database {path} cannot be read: {error.strerror}") from error
+        raise StoreError(f"the database {path} cannot be {'read' if read_only else 'written'}: {error.strerror}: check "
+                         "its permissions, or name another with --store") from error
     if header != _HEADER and (header or read_only):
         raise StoreError(f"{path} is not an SQLite database: name another file, or move this one away")
 
@@ -233,6 +240,8 @@ _REMEDIES = (
     ("malformed", "the file is damaged: restore a copy, or save what is left with `sqlite3 FILE .recover`"),
     ("unable to open database file", "check that its folder exists and may be written"),
     ("disk I/O error", "the disk or file system failed: check it, then resume the run"),
+    ("terminating connection", "the server went away: when it is back, resume the run"),
+    ("server closed the connection", "the server went away: when it is back, resume the run"),
     ("connection failed", "check the URL, and that the server runs and lets you in"),
     ("connection is bad", "check the URL, and that the server runs and lets you in"),
 )

@@ -110,7 +110,8 @@ def asked() -> Callable[..., list[Individual]]:
         rng = np.random.default_rng(generation)
         return [
             Individual({"G": float(rng.uniform(0, 5)), "n": int(rng.integers(1, 9)), "rule": "ab"[position % 2],
-                        "w": rng.uniform(0, 2, 3)}, generation, position, seed=int(rng.integers(2**64, dtype=np.uint64)))
+                        "w": rng.uniform(0, 2, 3)}, generation, position,
+                       seed=int(rng.integers(2**64, dtype=np.uint64)))
             for position in range(size)
         ]
 

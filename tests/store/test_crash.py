@@ -1,5 +1,6 @@
 """Killed writers, readers beside a writer, and two writers in one file."""
 
+import os
 import random
 import signal
 import sqlite3
@@ -38,8 +39,9 @@ print("finished", flush=True)
 
 
 def start(url, generations):
-    return subprocess.Popen([sys.executable, "-c", DRIVER, str(url), str(generations)], stdout=subprocess.PIPE, text=True,
-                            env={**__import__("os").environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+    command = [sys.executable, "-c", DRIVER, str(url), str(generations)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def acknowledged(process):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from l2l.store.plain import clean, dumps, loads
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["NaN", "~Infinity", "~~NaN"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+    | st.sampled_from(["NaN", "~Infinity", "~~NaN"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=20)
 
 

@@ -8,8 +8,8 @@ from l2l.individual import Individual
 
 HOSTILE = [
     "'; DROP TABLE runs; --", '"; DROP TABLE runs; --', "a'b", 'a"b', "a\"'b", "x) FROM runs; DELETE FROM runs; --",
-    "%s", "%(x)s", ":bound", "$.a", "a.b", "[0]", "back\\slash", "--", "/*", "ünï", "日本", "line\nbreak", " ", "?", "{x}",
-    "run_1", "select", "x" * 200, "x" * 199 + "y",
+    "%s", "%(x)s", ":bound", "$.a", "a.b", "[0]", "back\\slash", "--", "/*", "ünï", "日本", "line\nbreak", " ", "?",
+    "{x}", "run_1", "select", "x" * 200, "x" * 199 + "y",
 ]
 
 
@@ -67,7 +67,8 @@ def test_names_that_meet_fixed_columns_get_a_prefix(store, spec):
     writer = store.create_run(spec(space=space, objectives=[{"name": "x", "maximize": False}]))
     writer.record_generation(0, [Individual(dict.fromkeys(space, 0.5))], None)
     columns = list(rows(store, f"run_{writer.id}")[0])
-    assert columns[4:10] == ["parameters.id", "parameters.Status", "parameters.seconds", "x", "parameters.X", "fitness.x"]
+    assert columns[4:10] == [
+        "parameters.id", "parameters.Status", "parameters.seconds", "x", "parameters.X", "fitness.x"]
 
 
 def test_many_parameters_make_no_view_too_wide(store, spec):
