@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from l2l.errors import ObjectiveError, nearest
 
 
@@ -41,6 +43,8 @@ class Objective:
 
 def as_objectives(given: str | Objective | Iterable[str | Objective]) -> tuple[Objective, ...]:
     """Objectives from names or Objective instances; a bare name is minimised. Raises ObjectiveError."""
+    if not isinstance(given, str | Objective | Iterable):
+        raise ObjectiveError(f"objectives must be given by name or as Objective, but got {given!r}")
     items = [given] if isinstance(given, str | Objective) else list(given)
     objectives = tuple(item if isinstance(item, Objective) else Objective(item) for item in items)
     if not objectives:
@@ -72,12 +76,14 @@ def check_fitness(fitness: object, objectives: tuple[Objective, ...]) -> dict[st
 
 
 def _as_finite(name: str, value: object) -> float:
-    if isinstance(value, str | bytes | bool):
+    if isinstance(value, str | bytes | bool | np.bool_):
         raise ObjectiveError(f"fitness {name!r} must be a number, but is {value!r} ({type(value).__name__})")
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise ObjectiveError(f"fitness {name!r} must be a number, but is {type(value).__name__}") from error
+    except OverflowError as error:
+        raise ObjectiveError(f"fitness {name!r} must be finite, but is beyond the largest float") from error
     if not math.isfinite(number):
         raise ObjectiveError(f"fitness {name!r} must be finite, but is {number}")
     return number

@@ -33,8 +33,17 @@ class Dimension(Protocol):
         """What rebuilds this parameter: `from_json` reads it."""
 
 
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond the largest float
+        return False
+
+
 def _check_shape(shape: object) -> tuple[int, ...]:
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)  # type: ignore[arg-type]
+    sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
     if any(isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1 for size in sizes):
         raise SpaceError(f"a shape must hold integers >= 1, but got {shape!r}")
     return tuple(int(size) for size in sizes)
@@ -57,7 +66,7 @@ class Real:
 
     def __post_init__(self) -> None:
         for end, value in (("low", self.low), ("high", self.high)):
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+            if not _is_number(value):
                 raise SpaceError(f"{end} must be a finite number, but got {value!r}")
         if not self.low < self.high:
             raise SpaceError(f"low < high must hold, but got (low={self.low}, high={self.high})")
@@ -71,8 +80,11 @@ class Real:
 
     def check(self, name: str, value: Any) -> Any:
         try:
-            array = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+            given = np.asarray(value)
+            if given.dtype.kind not in "iufO":  # no strings, booleans, complex numbers or dates
+                raise TypeError(f"got {given.dtype}")
+            array = given.astype(np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
             raise SpaceError(f"parameter {name!r} must be a number, but got {value!r}") from error
         if array.shape != self.shape:
             raise SpaceError(f"parameter {name!r} must have shape {self.shape}, but has {array.shape}")
@@ -82,19 +94,28 @@ class Real:
 
     def encode(self, values: ArrayLike) -> Floats:
         numbers = np.asarray(values, dtype=np.float64)
-        if self.log:
+        if self.log and self._narrow:
+            units = np.log1p((numbers - self.low) / self.low) / math.log1p((self.high - self.low) / self.low)
+        elif self.log:
             units = (np.log(numbers) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
         else:
             units = (numbers - self.low) / (self.high - self.low)
         return self._exact_ends(units, numbers, (self.low, self.high), (0.0, 1.0))
 
     def decode(self, units: Floats) -> Floats:
-        if self.log:
+        if self.log and self._narrow:
+            numbers = self.low + self.low * np.expm1(units * math.log1p((self.high - self.low) / self.low))
+        elif self.log:
             log_low, log_high = math.log(self.low), math.log(self.high)
             numbers = np.exp(log_low + units * (log_high - log_low))
         else:
             numbers = self.low + units * (self.high - self.low)
         return self._exact_ends(np.clip(numbers, self.low, self.high), units, (0.0, 1.0), (self.low, self.high))
+
+    @property
+    def _narrow(self) -> bool:
+        # The logarithms of nearly equal numbers are equal, or differ by rounding; that of their ratio does not.
+        return self.high - self.low <= self.low
 
     @staticmethod
     def _exact_ends(result: Floats, source: Floats, at: tuple[float, float], to: tuple[float, float]) -> Floats:
@@ -122,8 +143,11 @@ class Integer:
                 raise SpaceError(f"{end} must be an integer, but got {value!r}")
         if not self.low < self.high:
             raise SpaceError(f"low < high must hold, but got (low={self.low}, high={self.high})")
-        if max(abs(self.low), abs(self.high)) > 2**52:
-            raise SpaceError(f"integers up to 2**52 are exact in the unit cube, but got {(self.low, self.high)}")
+        if max(abs(int(self.low)), abs(int(self.high))) > 2**53 or int(self.high) - int(self.low) >= 2**50:
+            raise SpaceError(
+                "up to 2**50 values between -2**53 and 2**53 are exact in the unit cube, but got "
+                f"(low={self.low}, high={self.high}); a Real can hold more"
+            )
         object.__setattr__(self, "low", int(self.low))
         object.__setattr__(self, "high", int(self.high))
 
@@ -135,6 +159,7 @@ class Integer:
         return int(value)
 
     def encode(self, values: ArrayLike) -> Floats:
+        # Exact but for the division: 2**50 (k + 1/2) has 51 bits, and decode's product errs by less than 1/2.
         return (np.asarray(values, dtype=np.float64) - self.low + 0.5) / (self.high - self.low + 1)
 
     def decode(self, units: Floats) -> NDArray[np.int64]:
@@ -153,17 +178,21 @@ class Categorical:
     shape: tuple[int, ...] = field(default=(), init=False)
 
     def __init__(self, choices: Sequence[Any]) -> None:
-        if isinstance(choices, str) or not isinstance(choices, Sequence) or len(choices) < 2:
+        if isinstance(choices, str | bytes) or not isinstance(choices, Sequence) or len(choices) < 2:
             raise SpaceError(f"a categorical parameter needs a list of two or more choices, but got {choices!r}")
         for choice in choices:
-            if not isinstance(choice, str | int | float | bool) or choice != choice:
+            if not isinstance(choice, str | int | float | bool):
                 raise SpaceError(f"choices must be strings, numbers or booleans, but got {choice!r}")
+            if isinstance(choice, float) and not math.isfinite(choice):
+                raise SpaceError(f"choices must be finite, but got {choice!r}")
         if len({(type(choice), choice) for choice in choices}) < len(choices):
             raise SpaceError(f"choices must differ, but got {list(choices)!r}")
-        object.__setattr__(self, "choices", tuple(choices))
+        plain = (choice.item() if isinstance(choice, np.generic) else choice for choice in choices)
+        object.__setattr__(self, "choices", tuple(plain))
         object.__setattr__(self, "shape", ())
 
     def _index(self, value: Any) -> int:
+        value = value.item() if isinstance(value, np.generic) else value
         for index, choice in enumerate(self.choices):
             if type(choice) is type(value) and choice == value:
                 return index
@@ -247,6 +276,8 @@ class Space(Mapping[str, Parameter]):
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values in their plain form and in this space's order. Raises SpaceError for a name or value amiss."""
+        if not isinstance(values, Mapping):
+            raise SpaceError(f"a point must map parameter names to values, but is {type(values).__name__}")
         for name in values:
             if name not in self._parameters:
                 raise SpaceError(f"unknown parameter {name!r}: {nearest(str(name), self._parameters)}")
@@ -269,7 +300,7 @@ class Space(Mapping[str, Parameter]):
         units = np.empty((len(points), self.dimension))
         for name, parameter in self._parameters.items():
             column: Any = [point[name] for point in checked]
-            units[:, self._slices[name]] = parameter.encode(column).reshape(len(points), -1)
+            units[:, self._slices[name]] = parameter.encode(column).reshape(len(points), math.prod(parameter.shape))
         return units
 
     def decode_many(self, units: ArrayLike) -> list[dict[str, Any]]:
@@ -295,11 +326,16 @@ class Space(Mapping[str, Parameter]):
         kinds: dict[str, Any] = {"real": Real, "integer": Integer, "categorical": Categorical}
         parameters = {}
         for name, fields in data.items():
+            if not isinstance(fields, Mapping):
+                raise SpaceError(f"parameter {name!r} must be described by a mapping, but got {fields!r}")
             arguments = dict(fields)
             kind = arguments.pop("kind", None)
             if kind not in kinds:
                 raise SpaceError(f"parameter {name!r} is of unknown kind {kind!r}: {nearest(str(kind), kinds)}")
             if "shape" in arguments:
                 arguments["shape"] = tuple(arguments["shape"])
-            parameters[name] = kinds[kind](**arguments)
+            try:
+                parameters[name] = kinds[kind](**arguments)
+            except TypeError as error:
+                raise SpaceError(f"parameter {name!r} does not describe a {kind!r} parameter: {error}") from error
         return cls(parameters)

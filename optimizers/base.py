@@ -173,8 +173,8 @@ def smallest_steps(space: Space) -> Floats:
 
     An Integer or Categorical of n values is a staircase of n steps of the unit interval; a normal distribution that
     has become narrower than a fifth of a step hardly ever proposes the next value, whatever it is worth.
-    Source: Hansen (2011), A CMA-ES for mixed-integer nonlinear optimization, INRIA RR-7751, section 3 (lower bound
-    on the standard deviation of integer variables; the fifth of a step is pycma's).
+    Source: Hansen (2011), A CMA-ES for mixed-integer nonlinear optimization, INRIA RR-7751 (a lower
+    bound on the standard deviation of integer variables; the fifth of a step is pycma's).
     """
     steps = np.zeros(space.dimension)
     first = 0

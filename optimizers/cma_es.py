@@ -71,7 +71,7 @@ class CMAESOptimizer(Optimizer):
         self._reason: str | None = None
         options = {
             "popsize": config.population or int(4 + 3 * np.log(self.dimension)),
-            "randn": lambda *shape: self.rng.standard_normal(shape),
+            "randn": self._normal,
             "seed": np.nan,  # "do nothing": by default it seeds the generator that all of NumPy shares
             "AdaptSigma": CMAAdaptSigmaCSA,  # the alternative for high dimensions forbids to ask again after failures
             "minstd": np.append(smallest_steps(space), [0.0] * padding),
@@ -87,6 +87,15 @@ class CMAESOptimizer(Optimizer):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._strategy = cma.CMAEvolutionStrategy(self._bounds.inverse(start), config.sigma, options)
+
+    def _normal(self, *shape: int) -> Floats:
+        """Standard normal numbers, turned so that pycma's B D z becomes B D B^T z, the symmetric root of C.
+
+        Eigenvectors are unique but for their sign, and hardly that where eigenvalues are close: on another processor
+        B D z may be quite another sample. The symmetric root is unique, and a resumed run asks the same there.
+        """
+        rotation: Floats = self._strategy.sm.B
+        return self.rng.standard_normal(shape) @ rotation
 
     def _start(self, start: str | Mapping[str, Any]) -> Floats:
         if isinstance(start, Mapping):
@@ -109,20 +118,21 @@ class CMAESOptimizer(Optimizer):
     def _learn(self, points: Floats, losses: Floats, failed: NDArray[np.bool_]) -> None:  # noqa: ARG002
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._strategy.tell(list(self._outside(points)), losses[:, 0].tolist())
+            # Points of others have been fitted to the distribution already, hence no check.
+            self._strategy.tell(list(self._outside(points)), losses[:, 0].tolist(), check_points=False)
             self._reason = _words(self._strategy.stop())
 
     def _outside(self, points: Floats) -> Floats:
-        """What the strategy would have sampled to get these points: what it did sample, wherever it did."""
+        """What the strategy has sampled to get these points, or, for points of others, might have sampled."""
         asked = self._inside(self._asked)
-        told = asked.copy()
-        told[:, : self.dimension] = points
-        inverse = np.array([self._bounds.inverse(point) for point in told])
-        first = np.array([self._bounds.inverse(point) for point in asked])
-        # Beyond the faces the transformation repeats itself, and its inverse knows the first period only.
-        folded = np.abs(first - self._asked) > _SAME
-        as_asked = (told == asked) | (folded & (np.abs(told - asked) <= _SAME))
-        return np.where(as_asked, self._asked, inverse)
+        samples = self._asked.copy()
+        others = np.any(np.abs(points - asked[:, : self.dimension]) > _SAME, axis=1)
+        for index in np.flatnonzero(others):
+            told = asked[index]
+            told[: self.dimension] = points[index]
+            # Very far ones are drawn near, as Hansen (2011), Injecting external solutions into CMA-ES, advises.
+            samples[index] = self._strategy.repair_genotype(np.array(self._bounds.inverse(told)), copy_if_changed=True)
+        return samples
 
     def _stop(self) -> str | None:
         return self._reason

@@ -20,7 +20,8 @@ class CrossEntropy(OptimizerConfig):
 
     It starts at the centre of the cube. Samples outside the cube are reflected at its faces.
 
-    population: points a generation, >= 2; None: 20, or four times the dimension if that is more.
+    population: points a generation, >= 2; None: 20, or six times the dimension if that is more: a full covariance
+        needs more elites than dimensions.
     elite_fraction: the part of a generation that the Gaussian is fitted to, in (0, 1]; rounded up.
     smoothing: weight of the new mean and covariance against the old, in (0, 1]; 1 is no smoothing.
     sigma: initial standard deviation in each direction, as a part of a parameter's range (0.29 is that of a uniform
@@ -28,14 +29,14 @@ class CrossEntropy(OptimizerConfig):
     floor: no standard deviation falls below it (nor below a fifth of a step of an Integer or Categorical); the search
         stops when all have reached it.
     Source: Rubinstein, Kroese (2004), The cross-entropy method, chapter 5; smoothing: De Boer et al. (2005), A tutorial
-    on the cross-entropy method, Annals of Operations Research 134, remark 5.2.
+    on the cross-entropy method, Annals of Operations Research 134.
     """
 
     name: ClassVar[str] = "cross-entropy"
 
     population: int | None = None
     elite_fraction: float = 0.25
-    smoothing: float = 0.7
+    smoothing: float = 0.5
     sigma: float = 0.3
     floor: float = 1e-6
 
@@ -55,7 +56,7 @@ class CrossEntropyOptimizer(Optimizer):
     def __init__(self, config: CrossEntropy, space: Space, seed: np.random.SeedSequence, objectives: int = 1) -> None:
         super().__init__(space, seed, objectives)
         self._config = config
-        self._population = config.population or max(20, 4 * self.dimension)
+        self._population = config.population or max(20, 6 * self.dimension)
         self._elites = math.ceil(config.elite_fraction * self._population)
         self._floor = np.maximum(config.floor, smallest_steps(space))
         self.mean: Floats = np.full(self.dimension, 0.5)
@@ -64,14 +65,16 @@ class CrossEntropyOptimizer(Optimizer):
     def _propose(self) -> list[Candidate]:
         variances, axes = np.linalg.eigh(self.covariance)
         normal = self.rng.standard_normal((self._population, self.dimension))
-        samples = self.mean + (normal * np.sqrt(np.maximum(variances, 0.0))) @ axes.T
+        # The symmetric root of the covariance is unique; axes alone may turn with the processor.
+        root = (axes * np.sqrt(np.maximum(variances, 0.0))) @ axes.T
+        samples = self.mean + normal @ root
         return [Candidate(point) for point in reflect(samples)]
 
     def _learn(self, points: Floats, losses: Floats, failed: NDArray[np.bool_]) -> None:
         order = np.argsort(losses[:, 0], kind="stable")
         elite = points[order[~failed[order]][: self._elites]]
         mean = elite.mean(axis=0)
-        covariance = (elite - mean).T @ (elite - mean) / len(elite)
+        covariance = (elite - mean).T @ (elite - mean) / max(len(elite) - 1, 1)
         new = self._config.smoothing
         self.mean = new * mean + (1 - new) * self.mean
         self.covariance = new * covariance + (1 - new) * self.covariance

@@ -23,7 +23,8 @@ class Genetic(OptimizerConfig):
 
     One objective: parents are chosen by tournament, children replace them, but the elites stay for the worst of the
     children. Several: parents and children are sorted by non-domination and crowding distance, and the first
-    `population` of them stay. Those who stay are not evaluated again. Children outside the cube are clipped to its faces.
+    `population` of them stay. Those who stay are not evaluated again. Children outside the cube are clipped to its
+    faces.
 
     population: points a generation, >= 2.
     crossover: "sbx" (simulated binary) or "blend" (BLX-alpha).

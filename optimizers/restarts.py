@@ -87,7 +87,7 @@ class RestartsOptimizer(Optimizer):
         self._offset = self.generation if self._started == 1 else self.generation + 1
         self._evaluations = 0
         self._best = math.inf
-        self._improved = 0
+        self._stagnant = 0  # generations since the best loss improved, but for those that failed as a whole
 
     def _propose(self) -> list[Candidate]:
         offset = self._offset
@@ -101,9 +101,8 @@ class RestartsOptimizer(Optimizer):
     def _learn(self, points: Floats, losses: Floats, failed: NDArray[np.bool_]) -> None:
         self._pass_on(points, [None if lost else tuple(row) for row, lost in zip(losses, failed, strict=True)])
         best = float(losses[~failed, 0].min())
-        if best < self._best:
-            self._best = best
-            self._improved = self._inner.generation
+        self._stagnant = 0 if best < self._best else self._stagnant + 1
+        self._best = min(best, self._best)
         self._restart_if_ended(len(points))
 
     def _skip(self, points: Floats) -> None:
@@ -118,7 +117,7 @@ class RestartsOptimizer(Optimizer):
     def _restart_if_ended(self, population: int) -> None:
         patience = self._config.patience or math.ceil(30 + 30 * self.dimension / population)
         reason = self._inner.stop()
-        if reason is None and self._inner.generation - self._improved >= patience:
+        if reason is None and self._stagnant >= patience:
             reason = f"the best loss has not improved for {patience} generations"
         if reason is None and self._evaluations >= self._limit:
             reason = "half of what the last large population spent is spent"
@@ -144,7 +143,7 @@ class RestartsOptimizer(Optimizer):
         return math.ceil(self._default * self._config.factor**self._enlarged)
 
     def _begin_small(self) -> None:
-        # Hansen (2009), section 2: lambda_s = floor(lambda_def (lambda_l / 2 lambda_def)^(U^2)), sigma_s = 10^(-2 U).
+        # Hansen (2009): lambda_s = floor(lambda_def (lambda_l / 2 lambda_def)^(U^2)), sigma_s = 10^(-2 U).
         ratio = 0.5 * self._large_population() / self._default
         population = max(2, math.floor(self._default * ratio ** (self.rng.random() ** 2)))
         sigma = 10 ** (-2 * self.rng.random())

@@ -250,7 +250,7 @@ def test_what_is_told_must_be_whole_and_inside_and_may_be_told_again(config, cub
     assert optimizer.generation == 1
 
 
-def test_an_empty_space_of_objectives_is_refused_or_served(config, cube):
+def test_several_objectives_are_served_or_refused(config, cube):
     """Those that rank by one number say so; the others are told two."""
     try:
         optimizer = config.build(cube(2), np.random.SeedSequence(1), objectives=2)
@@ -408,8 +408,10 @@ def test_parents_are_individuals_of_earlier_generations(config, search):
 BUDGET = 600
 SEEDS = range(20)
 # The best loss after 600 evaluations in five dimensions, as a part of what random search with the same seed reached:
-# the median over 20 seeds and 20 places of the minimum. "On the sphere a tenth of it or less", and so on.
-MARGINS = {"sphere": 1 / 10, "rosenbrock": 1 / 3, "rastrigin": 1 / 2}
+# the median over 20 seeds and 20 places of the minimum. In words: on the sphere a twentieth of it or less, in
+# Rosenbrock's valley a fifth, on Rastrigin's function two thirds. Other seeds gave at most 1/50, 1/9 and 1/1.95 for the
+# worst of the optimizers, and 0.8 or more for random search against itself.
+MARGINS = {"sphere": 1 / 20, "rosenbrock": 1 / 5, "rastrigin": 2 / 3}
 # The defaults, as users meet them, but for the population of the genetic algorithm: 600 evaluations are few.
 CONTENDERS = {
     "cma-es": CMAES(),
