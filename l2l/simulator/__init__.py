@@ -1,0 +1,65 @@
+"""Brain network models: ensembles of simulations on one connectome.
+
+    from l2l.simulator import Connectome, coupling, models, monitors, noise, simulate
+
+Nothing heavy is imported before it is used: `import l2l.simulator` needs no compiler.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from l2l.simulator import coupling, integrators, models, monitors, noise
+    from l2l.simulator.connectome import Connectome
+    from l2l.simulator.model import CouplingInput, Model, Parameter, StateVariable
+    from l2l.simulator.prepare import History
+    from l2l.simulator.result import Final, Result, Status
+    from l2l.simulator.simulate import simulate
+
+__all__ = [
+    "Connectome",
+    "CouplingInput",
+    "Final",
+    "History",
+    "Model",
+    "Parameter",
+    "Result",
+    "StateVariable",
+    "Status",
+    "coupling",
+    "integrators",
+    "models",
+    "monitors",
+    "noise",
+    "simulate",
+]
+
+_MODULES = ("coupling", "integrators", "models", "monitors", "noise")
+_HOME = {
+    "Connectome": "connectome",
+    "CouplingInput": "model",
+    "Final": "result",
+    "History": "prepare",
+    "Model": "model",
+    "Parameter": "model",
+    "Result": "result",
+    "StateVariable": "model",
+    "Status": "result",
+    "simulate": "simulate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"l2l.simulator.{name}")
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"l2l.simulator.{_HOME[name]}"), name)
+        globals()[name] = value  # the function `simulate`, not its module of the same name
+        return value
+    raise AttributeError(f"module 'l2l.simulator' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,68 @@
+"""The Balloon-Windkessel model of the haemodynamic response, as data.
+
+The states are deviations from rest (f - 1, v - 1, q - 1), so that float32 keeps their small changes. Rates per second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from l2l.errors import SimulationError, nearest
+
+
+@dataclass(frozen=True)
+class Balloon:
+    """Constants of the Balloon-Windkessel model.
+
+    kappa: rate of signal decay, 1/s. gamma: rate of flow-dependent elimination, 1/s. tau: transit time, s.
+    alpha: Grubb's exponent. rho: resting oxygen extraction. V0: resting blood volume, percent.
+    k1, k2, k3: weights of the three parts of the signal.
+    """
+
+    kappa: float
+    gamma: float
+    tau: float
+    alpha: float
+    rho: float
+    V0: float
+    k1: float
+    k2: float
+    k3: float
+    source: str = ""
+
+
+FRISTON2003 = Balloon(
+    1 / 0.65, 1 / 0.41, 0.98, 0.32, 0.34, 2.0, 7 * 0.34, 2.0, 2 * 0.34 - 0.2,
+    "Friston, Harrison, Penny (2003), NeuroImage 19:1273; time constants 0.65 s and 0.41 s as cuBNM uses them",
+)  # fmt: skip
+HEINZLE2016_3T = Balloon(
+    1 / 0.65, 1 / 0.41, 0.98, 0.32, 0.34, 2.0, 3.72, 0.527, 0.53,
+    "Heinzle, Koopmans, den Ouden, Raman, Stephan (2016), NeuroImage 125:556, 3 tesla",
+)  # fmt: skip
+CONSTANTS = {"friston2003": FRISTON2003, "heinzle2016-3T": HEINZLE2016_3T}
+
+STATES = ("x", "f", "v", "q")  # vasodilatory signal; flow, volume, deoxyhaemoglobin as deviations from 1
+
+# One step of h seconds under the neural input z, in this order: each line may use the results of those before it.
+# The signal comes first and drives the flow by its new value; volume and deoxyhaemoglobin see the old flow.
+STEP = (
+    ("x_new", "x + h*(z - kappa*x - gamma*f)"),
+    ("f_new", "f + h*x_new"),
+    ("outflow", "expm1(log(1 + v)/alpha)"),
+    ("v_new", "v + h/tau*(f - outflow)"),
+    ("flow", "1 + f"),
+    ("extraction", "1 - exp(log_rest/flow)"),
+    ("loss", "exp(log(1 + v_new)*(1/alpha - 1))*(1 + q)"),
+    ("q_new", "q + h/tau*(flow*extraction/rho - loss)"),
+)
+# log_rest = log(1 - rho)
+SIGNAL = "V0*(k2*(v - q)/(1 + v) - k1*q - k3*v)"
+
+
+def get(constants: str | Balloon) -> Balloon:
+    """The set of constants of that name; raises SimulationError with the nearest one."""
+    if isinstance(constants, Balloon):
+        return constants
+    if constants not in CONSTANTS:
+        raise SimulationError(f"unknown Balloon-Windkessel constants {constants!r}; {nearest(constants, CONSTANTS)}")
+    return CONSTANTS[constants]

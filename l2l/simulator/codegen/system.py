@@ -1,0 +1,181 @@
+"""A model, its coupling and an integrator composed into the expression graphs of one step.
+
+Symbols of these graphs: x.NAME state; p.NAME model parameter; p.coupling.NAME coupling parameter; sum.I weighted sum of
+channel I; k in-strength; z.NAME standard normal; p.noise.NAME its factor; u.NAME stimulus; dt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from l2l.errors import ModelError
+from l2l.simulator.codegen.expression import Node, const, make, substitute, symbol, symbols
+from l2l.simulator.codegen.parser import parse
+from l2l.simulator.coupling import FUNCTIONS, CouplingFunction
+from l2l.simulator.integrators import Integrator
+from l2l.simulator.model import Model, StateVariable
+
+
+@dataclass(frozen=True)
+class System:
+    """A model with its coupling.
+
+    channels: what each node sends, over x. and p.
+    inputs: what each coupling input is, over sum., k, x. and p.
+    derivatives: over x., p. and c.SYMBOL (the coupling inputs).
+    names: every quantity that a monitor may record, over the same.
+    """
+
+    model: Model
+    channels: tuple[Node, ...]
+    inputs: Mapping[str, Node]
+    derivatives: Mapping[str, Node]
+    noise: Mapping[str, Node]
+    names: Mapping[str, Node]
+
+    @property
+    def states(self) -> tuple[StateVariable, ...]:
+        return self.model.states
+
+    def quantity(self, text: str, what: str) -> Node:
+        """The graph of a state, a derived or exposed quantity, or an expression of them."""
+        return parse(text, self.names, what)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the whole system: what a kernel computes.
+
+    channels: those that the step reads; `sum.I` is the weighted sum of channels[I].
+    increments: by state name, what is added to it. observed: for each group of monitored quantities their graphs, over
+    the state after the step and the coupling of the step.
+    """
+
+    states: tuple[StateVariable, ...]
+    channels: tuple[Node, ...]
+    increments: Mapping[str, Node]
+    observed: tuple[tuple[Node, ...], ...]
+
+    def roots(self) -> list[Node]:
+        return [*self.channels, *self.increments.values(), *(n for group in self.observed for n in group)]
+
+    def parameters(self) -> list[str]:
+        """Names of the p. symbols that the step reads, sorted."""
+        return sorted(name for name in symbols(self.roots()) if name.startswith("p."))
+
+    def noisy(self) -> list[str]:
+        """The states that noise enters, in the model's order."""
+        used = symbols(self.increments.values())
+        return [s.name for s in self.states if f"z.{s.name}" in used]
+
+
+def compose(model: Model, coupling: CouplingFunction) -> System:
+    """Reads all texts of a model and its coupling. Raises ModelError at the first that is not well formed."""
+    names: dict[str, Node] = {s.name: symbol(f"x.{s.name}") for s in model.states}
+    names |= {p.name: symbol(f"p.{p.name}") for p in model.parameters}
+    sendable = dict(names)
+
+    channels: list[Node] = []
+    inputs: dict[str, Node] = {}
+    for received in model.inputs:
+        function = coupling
+        if received.coupling is not None:
+            if received.coupling not in FUNCTIONS:
+                raise ModelError(f"{model.name} names an unknown coupling function {received.coupling!r}")
+            function = FUNCTIONS[received.coupling]
+        source = parse(received.source, sendable, f"source of {received.symbol} in {model.name}")
+        own = {p.name: symbol(f"p.coupling.{p.name}") for p in function.parameters}
+        sums: dict[str, Node] = {}
+        for index, text in enumerate(function.channels):
+            channel = parse(text, {**own, "x_j": source}, f"channel of {function.name} coupling")
+            if channel not in channels:
+                channels.append(channel)
+            sums[f"S{index}"] = symbol(f"sum.{channels.index(channel)}")
+        local = {**own, **sums, "x_i": source, "k_i": symbol("k")}
+        inputs[received.symbol] = parse(function.receive, local, f"{function.name} coupling")
+        names[received.symbol] = symbol(f"c.{received.symbol}")
+
+    for name, text in model.derived:
+        names[name] = parse(text, names, f"{name} in {model.name}")
+    derivatives = {
+        s.name: parse(model.derivatives[s.name], names, f"d{s.name}/dt in {model.name}") for s in model.states
+    }
+    noise = {name: parse(text, names, f"noise of {name} in {model.name}") for name, text in model.noise.items()}
+    for name, text in model.exposed.items():
+        names[name] = parse(text, names, f"{name} in {model.name}")
+    return System(model, tuple(channels), inputs, derivatives, noise, names)
+
+
+def clip(node: Node, state: StateVariable) -> Node:
+    """`node` within the bounds of `state`; NaN stays NaN."""
+    if math.isfinite(state.lower):
+        node = make("maximum", node, const(state.lower))
+    if math.isfinite(state.upper):
+        node = make("minimum", node, const(state.upper))
+    return node
+
+
+def advance(
+    system: System,
+    integrator: Integrator,
+    observed: Iterable[Iterable[Node]] = (),
+    *,
+    noisy: Iterable[str] = (),
+    stimulated: Iterable[str] = (),
+    constants: Mapping[str, float] | None = None,
+) -> Step:
+    """The graphs of one step.
+
+    constants: parameters (by symbol) that are the same number everywhere and may be folded.
+    """
+    noisy, stimulated = set(noisy), set(stimulated)
+    fixed = {name: const(value) for name, value in (constants or {}).items()}
+    states = system.states
+    coupled = {f"c.{name}": node for name, node in system.inputs.items()}
+    increments: dict[str, Node] = {}
+    own: dict[str, dict[str, Node]] = {}
+    for state in states:
+        w = const(0.0)
+        if state.name in noisy:
+            w = make("mul", symbol(f"p.noise.{state.name}"), symbol(f"z.{state.name}"))
+            if state.name in system.noise:
+                w = make("mul", w, substitute([system.noise[state.name]], coupled)[0])
+        u = symbol(f"u.{state.name}") if state.name in stimulated else const(0.0)
+        own[state.name] = {"x": symbol(f"x.{state.name}"), "w": w, "u": u, "dt": symbol("dt")}
+
+    for number, text in enumerate(integrator.stages, start=1):
+        point: dict[str, Node] = {}
+        for state in states:
+            node = parse(text, own[state.name], f"stage {number} of {integrator.name}")
+            point[f"x.{state.name}"] = node if number == 1 else clip(node, state)
+        slopes = substitute(system.derivatives.values(), point)
+        # Coupling belongs to the whole step: it is put in after the stage's point.
+        for state, slope in zip(states, substitute(slopes, coupled), strict=True):
+            own[state.name][f"k{number}"] = slope
+    for state in states:
+        increments[state.name] = parse(integrator.increment, own[state.name], f"increment of {integrator.name}")
+
+    groups = [substitute(group, coupled) for group in observed]
+    flat = substitute([*increments.values(), *(n for g in groups for n in g)], fixed)
+    increments = dict(zip(increments, flat[: len(states)], strict=True))
+    rest = iter(flat[len(states) :])
+    groups = [[next(rest) for _ in group] for group in groups]
+    return _pruned(system, fixed, increments, groups)
+
+
+def _pruned(system: System, fixed: Mapping[str, Node], increments: dict[str, Node], groups: list[list[Node]]) -> Step:
+    """Without the channels that nobody reads (a model's second coupling variable whose weight is 0, say)."""
+    used = symbols([*increments.values(), *(n for g in groups for n in g)])
+    kept = [i for i in range(len(system.channels)) if f"sum.{i}" in used]
+    renumbered = {f"sum.{old}": symbol(f"sum.{new}") for new, old in enumerate(kept)}
+    channels = substitute([system.channels[i] for i in kept], fixed)
+    names = list(increments)
+    values = substitute(increments.values(), renumbered)
+    return Step(
+        states=system.states,
+        channels=tuple(channels),
+        increments=dict(zip(names, values, strict=True)),
+        observed=tuple(tuple(substitute(g, renumbered)) for g in groups),
+    )

@@ -1,0 +1,168 @@
+"""Coupling functions as data: what a node sends, and what it makes of the weighted sum it receives.
+
+Each is written so that it is linear in what is sent: the network then only adds weighted channels, S0, S1, ...
+With x_j the source of the sending node, x_i that of the receiving node (its current state), k_i = sum_j W_ij.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from l2l.errors import ModelError, nearest
+from l2l.simulator.model import Parameter
+
+
+@dataclass(frozen=True)
+class CouplingFunction:
+    """A coupling function.
+
+    channels: what is sent, expressions over x_j and the parameters; `S0`, `S1`, ... are their weighted sums.
+    receive: what the equations read, an expression over the sums, x_i, k_i and the parameters.
+    strength: the parameter that scales the whole: the one that `parameters={"G": ...}` sets.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    channels: tuple[str, ...]
+    receive: str
+    strength: str | None
+    source: str = ""
+
+
+LINEAR = CouplingFunction(
+    "Linear",
+    (Parameter("a", 0.00390625, description="strength"), Parameter("b", 0.0, description="offset")),
+    ("x_j",),
+    "a*S0 + b",
+    "a",
+)
+SCALING = CouplingFunction("Scaling", (Parameter("a", 0.00390625, description="strength"),), ("x_j",), "a*S0", "a")
+DIFFERENCE = CouplingFunction(
+    "Difference", (Parameter("a", 0.1, description="strength"),), ("x_j",), "a*(S0 - k_i*x_i)", "a"
+)
+KURAMOTO = CouplingFunction(
+    "Kuramoto",
+    (Parameter("a", 1.0, description="strength; not divided by the number of nodes"),),
+    # sin(x_j - x_i) = sin(x_j)*cos(x_i) - cos(x_j)*sin(x_i)
+    ("sin(x_j)", "cos(x_j)"),
+    "a*(S0*cos(x_i) - S1*sin(x_i))",
+    "a",
+    "Kuramoto (1975), Lect. Notes Phys. 39:420",
+)
+SIGMOIDAL = CouplingFunction(
+    "Sigmoidal",
+    (
+        Parameter("cmin", -1.0, description="smallest value"),
+        Parameter("cmax", 1.0, description="largest value"),
+        Parameter("midpoint", 0.0, description="input of the middle value"),
+        Parameter("a", 1.0, description="slope"),
+        Parameter("sigma", 230.0, description="width", minimum=0.0, exclusive=True),
+    ),
+    ("x_j",),
+    "cmin + (cmax - cmin)/(1 + exp(-a*(S0 - midpoint)/sigma))",
+    None,
+)
+HYPERBOLIC_TANGENT = CouplingFunction(
+    "HyperbolicTangent",
+    (
+        Parameter("a", 1.0, description="strength"),
+        Parameter("b", 1.0, description="scale of the input"),
+        Parameter("midpoint", 0.0, description="input of the middle value"),
+        Parameter("sigma", 1.0, description="width", minimum=0.0, exclusive=True),
+    ),
+    ("1 + tanh((b*x_j - midpoint)/sigma)",),
+    "a*S0",
+    "a",
+)
+SIGMOIDAL_JANSEN_RIT = CouplingFunction(
+    "SigmoidalJansenRit",
+    (
+        Parameter("cmin", 0.0, description="smallest value"),
+        Parameter("cmax", 0.005, description="largest value"),
+        Parameter("midpoint", 6.0, description="input of the middle value"),
+        Parameter("r", 0.56, description="slope"),
+        Parameter("a", 1.0, description="strength"),
+    ),
+    ("cmin + (cmax - cmin)/(1 + exp(r*(midpoint - x_j)))",),
+    "a*S0",
+    "a",
+    "Jansen, Rit (1995), Biol. Cybern. 73:357",
+)
+PRE_SIGMOIDAL = CouplingFunction(
+    "PreSigmoidal",
+    (
+        Parameter("H", 0.5, description="strength"),
+        Parameter("Q", 1.0, description="offset of the sigmoid"),
+        Parameter("G", 60.0, description="slope of the sigmoid"),
+        Parameter("P", 1.0, description="scale of the input"),
+        Parameter("theta", 0.5, description="threshold"),
+    ),
+    ("Q + tanh(G*(P*x_j - theta))",),
+    "H*S0",
+    "H",
+)
+
+FUNCTIONS: dict[str, CouplingFunction] = {
+    f.name: f
+    for f in (
+        LINEAR, SCALING, DIFFERENCE, KURAMOTO, SIGMOIDAL, HYPERBOLIC_TANGENT, SIGMOIDAL_JANSEN_RIT, PRE_SIGMOIDAL
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Coupling:
+    """A coupling function with values: each a number, (simulation,), (node,) or (simulation, node)."""
+
+    function: CouplingFunction
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = [p.name for p in self.function.parameters]
+        for name in self.values:
+            if name not in known:
+                raise ModelError(f"{self.function.name} coupling has no parameter {name!r}; {nearest(name, known)}")
+
+
+def Linear(a: Any = 0.00390625, b: Any = 0.0) -> Coupling:
+    """a * sum_j W_ij x_j + b."""
+    return Coupling(LINEAR, {"a": a, "b": b})
+
+
+def Scaling(a: Any = 0.00390625) -> Coupling:
+    """a * sum_j W_ij x_j."""
+    return Coupling(SCALING, {"a": a})
+
+
+def Difference(a: Any = 0.1) -> Coupling:
+    """a * sum_j W_ij (x_j - x_i)."""
+    return Coupling(DIFFERENCE, {"a": a})
+
+
+def Kuramoto(a: Any = 1.0) -> Coupling:
+    """a * sum_j W_ij sin(x_j - x_i)."""
+    return Coupling(KURAMOTO, {"a": a})
+
+
+def Sigmoidal(cmin: Any = -1.0, cmax: Any = 1.0, midpoint: Any = 0.0, a: Any = 1.0, sigma: Any = 230.0) -> Coupling:
+    """A sigmoid of the weighted sum, from cmin to cmax."""
+    return Coupling(SIGMOIDAL, {"cmin": cmin, "cmax": cmax, "midpoint": midpoint, "a": a, "sigma": sigma})
+
+
+def HyperbolicTangent(a: Any = 1.0, b: Any = 1.0, midpoint: Any = 0.0, sigma: Any = 1.0) -> Coupling:
+    """sum_j W_ij a (1 + tanh((b x_j - midpoint)/sigma))."""
+    return Coupling(HYPERBOLIC_TANGENT, {"a": a, "b": b, "midpoint": midpoint, "sigma": sigma})
+
+
+def SigmoidalJansenRit(
+    cmin: Any = 0.0, cmax: Any = 0.005, midpoint: Any = 6.0, r: Any = 0.56, a: Any = 1.0
+) -> Coupling:
+    """a * sum_j W_ij (cmin + (cmax - cmin)/(1 + exp(r (midpoint - x_j))))."""
+    return Coupling(SIGMOIDAL_JANSEN_RIT, {"cmin": cmin, "cmax": cmax, "midpoint": midpoint, "r": r, "a": a})
+
+
+def PreSigmoidal(H: Any = 0.5, Q: Any = 1.0, G: Any = 60.0, P: Any = 1.0, theta: Any = 0.5) -> Coupling:
+    """H * sum_j W_ij (Q + tanh(G (P x_j - theta))), with the delayed state of the sending node."""
+    return Coupling(PRE_SIGMOIDAL, {"H": H, "Q": Q, "G": G, "P": P, "theta": theta})

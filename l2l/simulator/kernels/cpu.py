@@ -1,0 +1,204 @@
+"""CPU kernel: lanes of simulations in SIMD registers, tiles of lanes over threads."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2l.simulator.codegen.emit import Layout, emit
+from l2l.simulator.kernels.build import build
+from l2l.simulator.kernels.pack import Connections, Tile, connections
+from l2l.simulator.problem import Outcome, Problem, Progress
+
+L2_BYTES = 1 << 20
+STRETCH = 16384  # node-steps of one simulation between two looks at the states
+
+
+@functools.cache
+def register_bytes() -> int:
+    """Width of the processor's vector registers."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 64
+    return 32 if features.get("avx") else 16
+
+
+def default_threads() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def plan(problem: Problem) -> Layout:
+    """The layout for this problem. Results do not depend on it, only speed does."""
+    real = np.dtype(problem.precision)
+    width = register_bytes() // real.itemsize
+    registers = 32 if register_bytes() == 64 or register_bytes() == 16 else 16
+    n, channels = problem.nodes, max(1, len(problem.step.channels))
+    delayed = problem.delays is not None and len(problem.step.channels) > 0
+    tiled = False
+    if delayed:
+        assert problem.delays is not None
+        used = problem.delays[problem.weights != 0]
+        block = next(k for k in (16, 8, 4, 2, 1) if k <= int(used.min(initial=16)) + 1)
+        lanes = width * (2 if n <= 100 else 1)
+        while block > 4 and block * channels * (lanes // width) > registers:
+            block //= 2
+        ring = channels * n * int(used.max(initial=0)) * lanes * real.itemsize
+        tiled = ring > L2_BYTES and block >= 4
+        rows = 1
+    else:
+        block = 1
+        rows = 4 if channels == 1 else 2
+        # Several states or channels a node: fewer lanes, so that they stay in the first-level cache.
+        wide = 4 if len(problem.step.states) == 1 else 2
+        lanes = width * max(1, min(wide, registers // 2 // (rows * channels)))
+    while lanes > width and lanes // 2 >= problem.simulations:
+        lanes //= 2
+    return Layout(
+        lanes=lanes,
+        delayed=delayed,
+        block=block,
+        tiled=tiled,
+        rows=rows,
+        levels=tuple((name, _array_of(problem, name)) for name in problem.step.parameters()),
+        noise=problem.noise,
+        compensated=problem.precision == "float32",
+        precision=problem.precision,
+        recorders=tuple(r.recorder for r in problem.recordings),
+    )
+
+
+def _array_of(problem: Problem, name: str) -> int:
+    simulations, nodes = problem.parameters[name].shape
+    return 0 if nodes == 1 else (1 if simulations == 1 else 2)
+
+
+def run(problem: Problem, threads: int | None = None, progress: Progress | None = None) -> Outcome:
+    """Runs all tiles of the ensemble on `threads` threads (None: one a core)."""
+    layout = plan(problem)
+    return run_layout(problem, layout, threads, progress)
+
+
+def run_layout(problem: Problem, layout: Layout, threads: int | None, progress: Progress | None = None) -> Outcome:
+    """Runs the ensemble in a given layout."""
+    kernel = build(emit(problem.step, layout))
+    network = connections(problem, layout)
+    real = np.dtype(layout.precision)
+    total, n = problem.simulations, problem.nodes
+    outcome = Outcome(
+        records=[np.empty((total, r.rows, r.recorder.quantities, n), real) for r in problem.recordings],
+        diverged=np.full(total, -1, dtype=np.int64),
+        state=np.empty((total, len(problem.step.states), n)),
+        compensation=np.zeros((total, len(problem.step.states), n)),
+        balloon=[np.empty((total, 4, n)) if r.recorder.kind == "bold" else None for r in problem.recordings],
+    )
+    sends = [np.empty(0)] * -(-total // layout.lanes)
+    meter = _Meter(progress, total * problem.steps)
+    given = np.zeros(1, real) if problem.given is None else np.ascontiguousarray(problem.given, dtype=real).ravel()
+
+    def work(first: int) -> None:
+        tile = Tile(problem, layout, network, first)
+        _advance(kernel, tile, network, given, outcome, meter)
+        _collect(tile, outcome)
+        sends[first // layout.lanes] = tile.sends(problem.steps)
+
+    starts = range(0, total, layout.lanes)
+    workers = min(threads or default_threads(), len(starts))
+    if workers == 1:
+        for first in starts:
+            work(first)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, starts))
+    outcome.sends = np.concatenate(sends)
+    return outcome
+
+
+def _advance(
+    kernel: Callable[..., None],
+    tile: Tile,
+    network: Connections,
+    given: NDArray[Any],
+    outcome: Outcome,
+    meter: _Meter,
+) -> None:
+    """Runs one tile in stretches of steps, looking after each for states that are no longer finite."""
+    problem = tile.problem
+    real = np.dtype(problem.precision).type
+    bold = [(r.volume, r.skip) for r in problem.recordings]
+    M = np.array(
+        [x for r, (volume, _) in zip(problem.recordings, bold, strict=True) for x in (r.period, volume)]
+        + [skip for _, skip in bold]
+        + [0],
+        dtype=np.int64,
+    )
+    stretch = max(16, STRETCH // problem.nodes // 16 * 16)  # a multiple of every block length
+    mine = slice(tile.first, tile.first + tile.count)
+    for done in range(0, problem.steps, stretch):
+        steps = min(stretch, problem.steps - done)
+        kernel(
+            tile.S, tile.R, tile.C, network.W, network.D, network.B, network.RP, *tile.P, network.KI, tile.SD, tile.Z,
+            given, M, *tile.A, *tile.O, problem.start, done, steps, problem.nodes, network.ring_rows, network.tiles,
+            real(problem.dt),
+        )  # fmt: skip
+        lost = ~tile.finite()[: tile.count] & (outcome.diverged[mine] < 0)
+        if lost.any():
+            outcome.diverged[mine][lost] = problem.start + done + steps
+            if (outcome.diverged[mine] >= 0).all():
+                # Nothing is left to compute: what was not yet written is unknown.
+                _void(tile, done + steps)
+                break
+        meter.add(steps * tile.count)
+
+
+def _void(tile: Tile, steps: int) -> None:
+    """Marks as NaN all rows that a tile, stopped after `steps` steps, has not written."""
+    for out, recording in zip(tile.O, tile.problem.recordings, strict=True):
+        written = max(0, steps // recording.period // recording.volume - recording.skip)
+        out.reshape(max(1, recording.rows), -1)[written:] = np.nan
+
+
+def _collect(tile: Tile, outcome: Outcome) -> None:
+    """Moves a finished tile's results from lanes to simulations."""
+    problem, L, n = tile.problem, tile.layout.lanes, tile.problem.nodes
+    mine = slice(tile.first, tile.first + tile.count)
+    for record, out in zip(outcome.records, tile.O, strict=True):
+        rows, quantities = record.shape[1:3]
+        if rows:
+            record[mine] = out.reshape(rows, quantities, n, L)[..., : tile.count].transpose(3, 0, 1, 2)
+    states = len(problem.step.states)
+    S = tile.S.reshape(n, tile.width, L)[..., : tile.count].transpose(2, 1, 0)
+    outcome.state[mine] = S[:, :states]
+    if tile.layout.compensated:
+        outcome.compensation[mine] = S[:, states:]
+    for flow, accumulator, recorder in zip(outcome.balloon, tile.A, tile.layout.recorders, strict=True):
+        if flow is not None:
+            view = accumulator.reshape(n, recorder.slots, L)[:, recorder.slots - 4 :, : tile.count]
+            flow[mine] = view.transpose(2, 1, 0)
+
+
+class _Meter:
+    """Adds up finished work of all threads and tells it."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.progress = progress
+        self.total = total
+        self.done = 0
+        self.lock = threading.Lock()
+
+    def add(self, work: int) -> None:
+        if self.progress is not None:
+            with self.lock:
+                self.done += work
+                self.progress(self.done / self.total)

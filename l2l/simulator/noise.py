@@ -1,0 +1,144 @@
+"""Counter-based noise: a number depends on (seed, node, variable, step) and on nothing else.
+
+Philox4x32-10 (Salmon et al. 2011), key = purpose, counter = (step, variable << 24 | node // 4, seed low, seed high);
+its four words give the normals of four consecutive nodes by Box-Muller in float32. Seeds stand in the counter, so two
+simulations never share a block of numbers. The kernels compute the same with the same operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2l.errors import SimulationError
+
+PURPOSE_NOISE = (0x6C326C00, 0x00000001)
+PURPOSE_INITIAL = (0x6C326C00, 0x00000002)
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+WEYL = (0x9E3779B9, 0xBB67AE85)
+ROUNDS = 10
+MAX_NODES = 1 << 24
+MAX_VARIABLES = 1 << 8
+
+# Polynomials of the Cephes library (Moshier), highest power first.
+LOG = (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
+       2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)  # fmt: skip
+SIN = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+COS = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+LN2 = 0.693147180559945
+TURN = 2 * np.pi / 2.0**32
+
+UInt32 = NDArray[np.uint32]
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Additive:
+    """Additive white noise. Give one of D and sigma, or neither with `given` (then sigma is 1).
+
+    D: the increment of a step is sqrt(2 D dt) z, z ~ N(0, 1) (the convention of The Virtual Brain).
+    sigma: the increment of a step is sigma sqrt(dt) z.
+    Both: a number for all states, or by state name; each value a number, (simulation,), (node,) or (simulation, node).
+    given: (step, variable, node) standard normals to use instead of drawn ones, for all states, the same for every
+    simulation.
+    """
+
+    D: Any = None
+    sigma: Any = None
+    given: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.D is not None and self.sigma is not None:
+            raise SimulationError("noise takes D or sigma, but got both")
+        if self.D is None and self.sigma is None and self.given is None:
+            raise SimulationError("noise takes D or sigma, but got neither")
+
+    def sigmas(self, states: tuple[str, ...]) -> dict[str, Any]:
+        """sigma by state name, as given: numbers or arrays."""
+        values = self.sigma if self.D is None else self.D
+        if values is None:
+            values = 1.0
+        by_name = dict(values) if isinstance(values, Mapping) else dict.fromkeys(states, values)
+        result = {}
+        for name, value in by_name.items():
+            array = np.asarray(value, dtype=np.float64)
+            if not (np.isfinite(array).all() and (array >= 0).all()):
+                raise SimulationError(f"noise of {name} must be finite and >= 0, but got {value!r}")
+            result[name] = array if self.D is None else np.sqrt(2 * array)
+        return result
+
+
+def philox(c0: Any, c1: Any, c2: Any, c3: Any, key: tuple[int, int]) -> tuple[UInt32, UInt32, UInt32, UInt32]:
+    """Philox4x32-10 of broadcastable uint32 counters."""
+    words = np.broadcast_arrays(*(np.asarray(c, dtype=np.uint64) for c in (c0, c1, c2, c3)))
+    x0, x1, x2, x3 = words
+    low = np.uint64(0xFFFFFFFF)
+    k0, k1 = key
+    for _ in range(ROUNDS):
+        p0, p1 = x0 * np.uint64(MULTIPLIERS[0]), x2 * np.uint64(MULTIPLIERS[1])
+        x0, x1, x2, x3 = (
+            (p1 >> np.uint64(32)) ^ x1 ^ np.uint64(k0),
+            p1 & low,
+            (p0 >> np.uint64(32)) ^ x3 ^ np.uint64(k1),
+            p0 & low,
+        )
+        k0, k1 = (k0 + WEYL[0]) & 0xFFFFFFFF, (k1 + WEYL[1]) & 0xFFFFFFFF
+    return x0.astype(np.uint32), x1.astype(np.uint32), x2.astype(np.uint32), x3.astype(np.uint32)
+
+
+def _fma(a: Any, b: Any, c: Any) -> Float32:
+    """a*b + c of float32 values, rounded once (the product is exact in float64)."""
+    return np.asarray(np.float64(a) * np.float64(b) + np.float64(c)).astype(np.float32)
+
+
+def _horner(x: Float32, coefficients: tuple[float, ...]) -> Float32:
+    result = np.full_like(x, np.float32(coefficients[0]))
+    for coefficient in coefficients[1:]:
+        result = _fma(result, x, np.float32(coefficient))
+    return result
+
+
+def box_muller(a: UInt32, b: UInt32) -> tuple[Float32, Float32]:
+    """Two standard normals of two uniform words, float32."""
+    u = _fma((a >> np.uint32(8)).astype(np.float32), np.float32(2.0**-24), np.float32(2.0**-25))
+    bits = u.view(np.int32)
+    exponent = (bits - np.int32(0x3F3504F3)) >> np.int32(23)
+    m = (bits - (exponent << np.int32(23))).view(np.float32) - np.float32(1)
+    z = m * m
+    tail = z * (m * _horner(m, LOG))
+    log = _fma(exponent.astype(np.float32), np.float32(LN2), m + _fma(z, np.float32(-0.5), tail))
+    radius = np.sqrt(log * np.float32(-2))
+    quadrant = (b + np.uint32(0x20000000)) >> np.uint32(30)
+    f = (b - (quadrant << np.uint32(30))).view(np.int32).astype(np.float32) * np.float32(TURN)
+    z = f * f
+    s = _fma(_horner(z, SIN) * z, f, f)
+    c = _fma(_horner(z, COS) * z, z, _fma(z, np.float32(-0.5), np.float32(1)))
+    odd = (quadrant & np.uint32(1)) != 0
+    sine = np.where(odd, c, s) * np.where(quadrant & np.uint32(2), np.float32(-1), np.float32(1))
+    cosine = np.where(odd, s, c) * np.where((quadrant + np.uint32(1)) & np.uint32(2), np.float32(-1), np.float32(1))
+    return radius * cosine, radius * sine
+
+
+def _split(seeds: NDArray[np.uint64]) -> tuple[UInt32, UInt32]:
+    return (seeds & np.uint64(0xFFFFFFFF)).astype(np.uint32), (seeds >> np.uint64(32)).astype(np.uint32)
+
+
+def normals(seeds: NDArray[np.uint64], variable: int, nodes: int, step: int) -> Float32:
+    """(simulation, node) standard normals of one step of one state variable."""
+    low, high = _split(np.atleast_1d(seeds))
+    group = np.arange(-(-nodes // 4), dtype=np.uint32) | np.uint32(variable << 24)
+    words = philox(step & 0xFFFFFFFF, group[None, :], low[:, None], high[:, None], PURPOSE_NOISE)
+    four = np.stack([*box_muller(words[0], words[1]), *box_muller(words[2], words[3])], axis=-1)
+    return four.reshape(len(low), -1)[:, :nodes]
+
+
+def uniforms(seeds: NDArray[np.uint64], variable: int, nodes: int) -> NDArray[np.float64]:
+    """(simulation, node) uniform numbers in (0, 1) for the initial values of one state variable."""
+    low, high = _split(np.atleast_1d(seeds))
+    node = np.arange(nodes, dtype=np.uint32) | np.uint32(variable << 24)
+    word = philox(0, node[None, :], low[:, None], high[:, None], PURPOSE_INITIAL)[0]
+    return (word.astype(np.float64) + 0.5) * 2.0**-32

@@ -1,0 +1,79 @@
+"""A simulation made ready: numbers only, all checked. Kernels take this and trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2l.simulator.codegen.emit import Recorder
+from l2l.simulator.codegen.system import Step
+
+Array = NDArray[np.float64]
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A monitor made ready: every `period` steps, of which each `volume`-th is kept after the first `skip` (BOLD)."""
+
+    recorder: Recorder
+    period: int
+    rows: int
+    volume: int = 1
+    skip: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One ensemble on one network with one set of delays.
+
+    weights: (node, node). delays: (node, node) steps, or None. start: number of the first step.
+    parameters: each symbol's values, (simulation or 1, node or 1); noise factors include sqrt(dt).
+    noise: "none", "drawn" or "given"; given: (step, state, node). seeds: (simulation,).
+    state, compensation: (simulation, state, node). sends: (simulation, channel, time, node), oldest first, the last
+    belongs to `state`. balloon: for each recording (simulation, 4, node), or None for rest.
+    """
+
+    step: Step
+    weights: Array
+    delays: NDArray[np.int64] | None
+    dt: float
+    start: int
+    steps: int
+    parameters: dict[str, Array]
+    noise: str
+    given: Array | None
+    seeds: NDArray[np.uint64]
+    state: Array
+    compensation: Array
+    sends: Array
+    recordings: tuple[Recording, ...]
+    balloon: tuple[Array | None, ...]
+    precision: str
+
+    @property
+    def simulations(self) -> int:
+        return int(self.state.shape[0])
+
+    @property
+    def nodes(self) -> int:
+        return int(self.state.shape[2])
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What a kernel leaves.
+
+    records: for each recording (simulation, row, quantity, node). diverged: (simulation,) the step by which a state was
+    no longer finite, or -1. state, compensation, sends, balloon: as in Problem, at the end.
+    """
+
+    records: list[NDArray[np.floating]]
+    diverged: NDArray[np.int64]
+    state: Array
+    compensation: Array
+    sends: Array | None = None
+    balloon: list[Array | None] = field(default_factory=list)

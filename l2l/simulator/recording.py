@@ -1,0 +1,114 @@
+"""Monitors made ready for the kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2l.errors import SimulationError
+from l2l.simulator import balloon
+from l2l.simulator.codegen.emit import Recorder
+from l2l.simulator.codegen.expression import Node
+from l2l.simulator.codegen.system import System
+from l2l.simulator.monitors import Bold, Monitor, Raw, SubSample, TemporalAverage, steps_of
+from l2l.simulator.problem import Recording
+
+LONG_SUM = 256  # steps above which a float32 sum needs compensation to keep its digits
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """How a recording is shown: its name, the times of its rows (ms) and its variables (none: BOLD)."""
+
+    name: str
+    times: NDArray[np.float64]
+    variables: tuple[str, ...]
+
+
+def recordings(
+    system: System, monitors: tuple[Monitor, ...], dt: float, steps: int, start: int
+) -> tuple[list[list[Node]], tuple[Recording, ...], tuple[Shown, ...]]:
+    """For each monitor the graphs it records, what the kernel does, and how the result is shown."""
+    observed, made, shown = [], [], []
+    names: set[str] = set()
+    for monitor in monitors:
+        name = monitor.name
+        if name in names:
+            raise SimulationError(f"monitors must have different names, but {name!r} is there twice; set name=")
+        names.add(name)
+        if isinstance(monitor, Bold):
+            nodes, recording, times = _bold(system, monitor, dt, steps, start)
+            variables: tuple[str, ...] = ()
+        elif isinstance(monitor, Raw | SubSample | TemporalAverage):
+            nodes, recording, times, variables = _series(system, monitor, dt, steps, start)
+        else:
+            raise SimulationError(f"not a monitor: {monitor!r}")
+        observed.append(nodes)
+        made.append(recording)
+        shown.append(Shown(name, times, variables))
+    return observed, tuple(made), tuple(shown)
+
+
+def _series(
+    system: System, monitor: Raw | SubSample | TemporalAverage, dt: float, steps: int, start: int
+) -> tuple[list[Node], Recording, NDArray[np.float64], tuple[str, ...]]:
+    chosen = (monitor.variables,) if isinstance(monitor.variables, str) else monitor.variables
+    variables = chosen or tuple(s.name for s in system.states)
+    nodes = [system.quantity(v, f"variable of monitor {monitor.name!r}") for v in variables]
+    period = 1 if monitor.period is None else steps_of(monitor.period, dt, f"period of monitor {monitor.name!r}")
+    rows = steps // period
+    if rows < 1:
+        raise SimulationError(
+            f"the duration must hold at least one period, but monitor {monitor.name!r} has {monitor.period} ms and the "
+            f"duration is {steps * dt:g} ms"
+        )
+    ends = (start + period * np.arange(1, rows + 1)).astype(np.float64)
+    if isinstance(monitor, TemporalAverage) and period > 1:
+        recorder = Recorder("average", len(nodes), compensated=period > LONG_SUM)
+        return nodes, Recording(recorder, period, rows), (ends - period / 2) * dt, variables
+    middle = 0.5 if isinstance(monitor, TemporalAverage) else 0.0
+    return nodes, Recording(Recorder("sample", len(nodes)), period, rows), (ends - middle) * dt, variables
+
+
+def _bold(
+    system: System, monitor: Bold, dt: float, steps: int, start: int
+) -> tuple[list[Node], Recording, NDArray[np.float64]]:
+    drive = monitor.drive or system.model.bold
+    if not drive:
+        raise SimulationError(f"{system.model.name} names no drive of the BOLD signal; set Bold(drive=...)")
+    if monitor.variables is not None:
+        raise SimulationError("Bold records one signal; choose what drives it by drive=, not variables=")
+    tr = steps_of(monitor.tr, dt, "tr of the BOLD monitor")
+    if tr > steps:
+        raise SimulationError(f"duration >= tr must hold, but got duration = {steps * dt:g} ms, tr = {monitor.tr:g} ms")
+    period = steps_of(monitor.step, dt, "step of the BOLD monitor") if monitor.step else default_period(tr, dt)
+    if tr % period:
+        raise SimulationError(f"step must divide tr, but got step = {monitor.step!r} ms, tr = {monitor.tr!r} ms")
+    if not 0 <= monitor.skip < steps * dt:
+        raise SimulationError(
+            f"0 <= skip < duration must hold, but got skip = {monitor.skip!r} ms, duration = {steps * dt:g} ms"
+        )
+    volumes = steps // tr
+    # Volumes at or before `skip` are left out.
+    skip = int(np.floor(monitor.skip / (tr * dt) + 1e-9))
+    if skip >= volumes:
+        raise SimulationError(f"skip must leave at least one volume, but {skip} of {volumes} are skipped")
+    recorder = Recorder(
+        "bold",
+        1,
+        mean=monitor.average and period > 1,
+        compensated=False,
+        constants=balloon.get(monitor.constants),
+        h=period * dt / 1000.0,
+    )
+    times = (start + tr * np.arange(skip + 1, volumes + 1)).astype(np.float64) * dt
+    recording = Recording(recorder, period, volumes - skip, volume=tr // period, skip=skip)
+    return [system.quantity(drive, "drive of the BOLD signal")], recording, times
+
+
+def default_period(tr: int, dt: float) -> int:
+    """Steps of dt in one haemodynamic step: the longest that divides the TR and is at most 5 ms, at least dt."""
+    longest = max(1, int(5.0 / dt + 1e-9))
+    return next(k for k in range(min(longest, tr), 0, -1) if tr % k == 0)

@@ -1,0 +1,164 @@
+"""Runs an ensemble of simulations of one model on one network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2l.errors import SimulationError, nearest
+from l2l.simulator import coupling as couplings
+from l2l.simulator import models
+from l2l.simulator.integrators import Integrator
+from l2l.simulator.model import Model
+from l2l.simulator.monitors import Monitor, Raw
+from l2l.simulator.noise import Additive
+from l2l.simulator.prepare import Prepared, Resume, prepare
+from l2l.simulator.problem import Outcome, Problem
+from l2l.simulator.result import Final, Result
+
+if TYPE_CHECKING:
+    from l2l.simulator.prepare import History
+
+BACKENDS = ("auto", "cpu", "reference", "cuda")
+
+
+class Network(Protocol):
+    """What is needed of a connectome."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]: ...
+
+    @property
+    def tract_lengths(self) -> NDArray[np.float64] | None: ...
+
+
+def simulate(
+    model: Model | str,
+    connectome: Network,
+    *,
+    duration: float,
+    dt: float,
+    parameters: Mapping[str, Any] | None = None,
+    coupling: couplings.Coupling | None = None,
+    integrator: str | Integrator = "heun",
+    noise: Additive | None = None,
+    speed: Any = None,
+    initial: Mapping[str, Any] | History | Final | None = None,
+    monitors: Sequence[Monitor] = (Raw(period=None),),
+    seed: Any = 0,
+    simulations: int | None = None,
+    backend: str = "auto",
+    precision: str = "float32",
+    threads: int | None = None,
+    progress: Callable[[float], None] | None = None,
+    resumable: bool = False,
+) -> Result:
+    """Simulates every member of an ensemble and returns what the monitors kept.
+
+    model: a `Model` or the name of one.
+    connectome: weights (node, node), row receives from column; tract lengths (node, node) in mm.
+    duration, dt: ms; dt divides duration.
+    parameters: values by name: of the model; of the coupling as "coupling.NAME"; "G" is the strength of the coupling
+        (Linear's `a`) unless the model itself has a G. Each a number, (simulation,), (node,) or (simulation, node). An
+        array of one axis whose length is the number of nodes is read as (node,); write (simulation, 1) or (1, node) to
+        leave no doubt (where both have that length, it must be written).
+    coupling: default: Linear with The Virtual Brain's strength.
+    integrator: "euler", "heun" or "rk4". noise: see `noise.Additive`.
+    speed: conduction speed, mm/ms, a number or (simulation,); None: no delays.
+    initial: values by state name (as parameters), a `History`, the `final` of a result, or None; what is not given is
+        drawn from the model's ranges.
+    monitors: what is kept; a monitor's result is found under its name.
+    seed: an integer, or (simulation,) integers of 64 bits: simulation i of an integer seed has the number seed + i. The
+        same simulation gives the same bits alone or in any batch, on any number of threads.
+    simulations: size of the ensemble, where no array tells it.
+    backend: "cpu" (SIMD), "reference" (slow, float64), or "auto". precision: "float32" or "float64".
+    threads: None: one for each core this process may use. progress: called with the finished fraction.
+    resumable: keep the delayed history in `final`, so that the run can be continued (without delays it always can).
+
+    Raises SimulationError or ModelError before anything is run.
+    """
+    if isinstance(model, str):
+        model = models.get(model)
+    if backend not in BACKENDS:
+        raise SimulationError(f"unknown backend {backend!r}; {nearest(backend, BACKENDS)}")
+    if backend == "cuda":
+        raise SimulationError("backend 'cuda' is not built yet; use 'auto', 'cpu' or 'reference'")
+    prepared = prepare(
+        model, connectome.weights, connectome.tract_lengths,
+        parameters=parameters or {}, coupling=coupling or couplings.Linear(), integrator=integrator, noise=noise,
+        duration=duration, dt=dt, speed=speed, initial=initial, monitors=tuple(monitors), seed=seed,
+        simulations=simulations, precision="float64" if backend == "reference" else precision,
+    )  # fmt: skip
+    return _gather(prepared, _engine(backend), threads, progress, connectome, resumable)
+
+
+def _engine(backend: str) -> Callable[..., Outcome]:
+    if backend == "reference":
+        from l2l.simulator.kernels import reference
+
+        return reference.run
+    from l2l.simulator.kernels import cpu
+
+    return cpu.run
+
+
+def _gather(
+    prepared: Prepared,
+    engine: Callable[..., Outcome],
+    threads: int | None,
+    progress: Callable[[float], None] | None,
+    connectome: Network,
+    resumable: bool,
+) -> Result:
+    """Runs one problem for each set of delays and puts the parts together in the order of the simulations."""
+    parts: list[tuple[NDArray[np.int64], Outcome]] = []
+    finished = 0.0
+
+    def told(fraction: float) -> None:
+        if progress is not None:
+            progress(min(1.0, finished + fraction * share))
+
+    for members, problem in prepared.problems:
+        share = len(members) / prepared.simulations
+        parts.append((members, engine(problem, threads, told)))
+        finished += share
+    if progress is not None:
+        progress(1.0)
+    members, whole = parts[0]
+    if len(parts) > 1:
+        whole = _joined(parts, prepared.simulations)
+    first: Problem = prepared.problems[0][1]
+    kept = resumable or first.delays is None
+    final = Final(
+        step=first.start + first.steps,
+        state=whole.state,
+        compensation=whole.compensation,
+        balloon=tuple(whole.balloon),
+        resume=Resume(prepared.signature, [(m, part.sends) for m, part in parts]) if kept else None,
+        state_names=tuple(s.name for s in first.step.states),
+    )
+    labels = getattr(connectome, "labels", None)
+    return Result.build(prepared, whole.records, whole.diverged, final, labels)
+
+
+def _joined(parts: list[tuple[NDArray[np.int64], Outcome]], simulations: int) -> Outcome:
+    def join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+        joined = np.empty((simulations, *arrays[0].shape[1:]), arrays[0].dtype)
+        for (members, _), array in zip(parts, arrays, strict=True):
+            joined[members] = array
+        return joined
+
+    outcomes = [outcome for _, outcome in parts]
+    return Outcome(
+        records=[join([o.records[m] for o in outcomes]) for m in range(len(outcomes[0].records))],
+        diverged=join([o.diverged for o in outcomes]),
+        state=join([o.state for o in outcomes]),
+        compensation=join([o.compensation for o in outcomes]),
+        balloon=[
+            None if outcomes[0].balloon[m] is None else join([b for o in outcomes if (b := o.balloon[m]) is not None])
+            for m in range(len(outcomes[0].balloon))
+        ],
+    )
