@@ -34,6 +34,9 @@ class Cluster(Protocol):
     folder: str
     shared_folder: bool
 
+    def prepare(self) -> None:
+        """Begin what takes its time and needs no Dask in this process: importing that takes its time, too."""
+
     def start(self) -> dict[str, Any]:
         """Begin; returns what `distributed.Client` connects with. Workers may still be on their way."""
 
@@ -59,6 +62,9 @@ class ExistingScheduler:
         self.folder = folder
         self.address = address
         self.scheduler_file = scheduler_file
+
+    def prepare(self) -> None:
+        return None
 
     def start(self) -> dict[str, Any]:
         if self.scheduler_file is not None:

@@ -114,12 +114,14 @@ class DaskRunner(Runner):
     def __enter__(self) -> Self:
         if self._client is not None:
             raise RunnerError("this DaskRunner is already open")
-        import dask
-
         with contextlib.ExitStack() as stack:
-            stack.enter_context(dask.config.set(self._dask_settings()))
             self._cluster = self._make_cluster()
             stack.callback(self._cluster.close)
+            self._cluster.prepare()
+            import dask
+            import distributed  # noqa: F401 - adds its defaults, which must be there before they are changed
+
+            stack.enter_context(dask.config.set(self._dask_settings()))
             connection = self._cluster.start()
             self._client = self._connect(connection)
             stack.callback(self._disconnect)
@@ -236,7 +238,7 @@ class DaskRunner(Runner):
             yield from ledger.done(chunk, reply.fields)
         elif reply.kind == "missing":
             # The worker asks for the optimizee: a new one, or one that was restarted.
-            window.send(chunk, ledger.of(chunk), to=reply.worker)
+            window.send(chunk, ledger.of(chunk), with_optimizee=True)
         else:
             raise RunnerError(
                 f"the optimizee cannot be loaded on the worker at {reply.worker}: {reply.error}; "

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from l2l.errors import L2LError, OptimizeeError
+from l2l.errors import L2LError, ObjectiveError, OptimizeeError
 from l2l.individual import Evaluation, Individual, Outcome, Status
 from l2l.objective import check_fitness
 from l2l.optimizees.base import Optimizee, as_outcome
@@ -108,6 +108,8 @@ class _Desk:
         return returned, _When(started, time.perf_counter() - clock)
 
     def _judge(self, individual: Individual, returned: object, when: _When) -> Evaluation:
+        if isinstance(returned, OptimizeeError | ObjectiveError):  # an optimizee that looked at its own answer
+            return self._evaluation(individual, Status.INVALID, when, error=one_line(returned, kind=False))
         if isinstance(returned, BaseException):
             return self._evaluation(
                 individual, Status.FAILED, when, error=one_line(returned), traceback=format_traceback(returned)

@@ -12,7 +12,7 @@ from l2l.individual import Evaluation, Individual, Status
 from l2l.runners.lastwords import LastWords
 from l2l.runners.plan import Plan
 
-_STALLS = 20  # chunks that a worker took down before evaluating anything: then the workers are at fault
+_STALLS = 20  # workers that die with a chunk before evaluating any of it: then the workers are at fault
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Ledger:
         self._numbers = 0
         self._tries: Counter[int] = Counter()
         self._killed: Counter[int] = Counter()
-        self._stalls = 0
+        self._stalls: Counter[tuple[int, ...]] = Counter()
 
     def next(self, slots: int) -> Chunk | None:
         """A chunk to send, or None when all are out. Retries come last: innocent individuals are not kept waiting."""
@@ -75,7 +75,6 @@ class Ledger:
 
     def done(self, chunk: Chunk, fields: Sequence[dict[str, Any]]) -> list[Evaluation]:
         """The evaluations of a chunk whose results are here."""
-        self._stalls = 0
         self.plan.learn(len(fields), sum(each.get("seconds", 0.0) for each in fields))
         return [
             Evaluation(self.individuals[member], attempt=self._tries[member], **each)
@@ -98,11 +97,11 @@ class Ledger:
         if words is None or not words.count:
             if words is None and not told:
                 return self._blame(chunk.members, None, worker, error)
-            self._stalls += 1
-            if self._stalls > _STALLS:
+            self._stalls[chunk.members] += 1
+            if self._stalls[chunk.members] > _STALLS:
                 raise RunnerError(
-                    f"{self._stalls} workers in a row died before they evaluated anything, the last at {worker}: "
-                    "see what they print, and whether memory suffices"
+                    f"{_STALLS} workers died before they evaluated anything of what was sent to them, the last at "
+                    f"{worker or 'an unknown address'}: see what they print, and whether memory suffices"
                 )
             self._again.append(chunk.members)
             return []

@@ -50,9 +50,11 @@ class LocalWorkers:
         self._host: subprocess.Popen[str] | None = None
         self._scheduler: Any = None
 
-    def start(self) -> dict[str, Any]:
+    def prepare(self) -> None:
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        self._host = self._start_host()  # first: it imports what it needs while we do
+        self._host = self._start_host()
+
+    def start(self) -> dict[str, Any]:
         import logging
 
         from distributed import Scheduler, SpecCluster
@@ -66,7 +68,7 @@ class LocalWorkers:
             "dashboard_address": f"{_LOOPBACK}:0",
         }
         self._scheduler = SpecCluster(
-            workers={}, scheduler={"cls": Scheduler, "options": options}, silence_logs=logging.ERROR
+            workers={}, scheduler={"cls": Scheduler, "options": options}, silence_logs=logging.CRITICAL
         )
         settings = {
             "scheduler": self._scheduler.scheduler_address,
@@ -75,6 +77,7 @@ class LocalWorkers:
             "folder": self.folder,
             "dask": DASK_SETTINGS,
         }
+        assert self._host is not None
         assert self._host.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died: tick() will say so
             self._host.stdin.write(json.dumps(settings) + "\n")
@@ -83,10 +86,11 @@ class LocalWorkers:
 
     def _start_host(self) -> subprocess.Popen[str]:
         path = [os.path.abspath(entry) for entry in sys.path]  # "" is the working directory
+        # What Dask would say about workers that die is recorded with the evaluations.
         environment = {
             **os.environ,
             **dict.fromkeys(_THREAD_VARIABLES, str(self.threads)),
-            "DASK_LOGGING__DISTRIBUTED": "error",
+            "DASK_LOGGING__DISTRIBUTED": "critical",
         }
         return subprocess.Popen(
             [sys.executable, "-P", "-W", _QUIET, "-c", _PROGRAM, json.dumps(path)],

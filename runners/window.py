@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import queue
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from l2l.runners.ledger import Chunk
 from l2l.runners.worker import Order, Reply, pack, run_chunk
 
 _GATHER = 60.0  # seconds within which a finished result must arrive; after that it is evaluated again
+_QUIET = 5.0  # seconds without news after which Dask is asked whether it still knows of everything
 
 
 class Death(NamedTuple):
@@ -48,19 +50,22 @@ class Window:
         self._live: dict[str, tuple[Any, Chunk]] = {}
         # Not distributed.as_completed: it can wait for ever for a result that was lost with its worker.
         self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._quiet_since = time.monotonic()
+        self._suspects: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._live)
 
-    def send(self, chunk: Chunk, individuals: Sequence[Individual], to: str | None = None) -> None:
-        """Send a chunk; with the optimizee if it goes `to` a worker that has asked for it."""
+    def send(self, chunk: Chunk, individuals: Sequence[Individual], with_optimizee: bool = False) -> None:
+        """Send a chunk to any worker; with the optimizee after one has answered that it does not have it.
+
+        Not to that very worker: Dask can leave a task that names its worker waiting for ever when that worker dies.
+        """
         self._sent += 1
         key = f"l2l-{self._token}-{self._sent}"
         order = Order(self._name, key, self._folder, self._deadline)
-        where = {"workers": [to], "allow_other_workers": True} if to else {}
-        future = self._client.submit(
-            run_chunk, pack(order, individuals), self._pickled if to else None, key=key, pure=False, retries=0, **where
-        )
+        pickled = self._pickled if with_optimizee else None
+        future = self._client.submit(run_chunk, pack(order, individuals), pickled, key=key, pure=False, retries=0)
         self._live[key] = (future, chunk)
         future.add_done_callback(self._finished.put)
 
@@ -71,34 +76,51 @@ class Window:
             futures.append(self._finished.get(timeout=timeout))
             while True:
                 futures.append(self._finished.get_nowait())
+        if futures:
+            self._quiet_since = time.monotonic()
+            self._suspects = set()
+        else:
+            futures = self._forgotten()
+        futures = [future for future in futures if future.key in self._live]
         replies = self._gather([future for future in futures if future.status == "finished"])
         news = []
         for future in futures:
             _, chunk = self._live.pop(future.key)
-            reply = replies.get(future.key)
-            news.append((chunk, self._death(future) if reply is None else reply))
+            news.append((chunk, replies.get(future.key) or self._death(future)))
             future.release()
         return news
 
     def _gather(self, futures: list[Any]) -> dict[str, Reply]:
-        if not futures:
-            return {}
-        try:
-            pickled = self._client.sync(self._client._gather, futures, callback_timeout=_GATHER)
-        except Exception:  # a result was lost with its worker: the good ones once more, one by one
-            pickled = [self._result(future) for future in futures]
-        return {
-            future.key: Reply(*pickle.loads(each))
-            for future, each in zip(futures, pickled, strict=True)
-            if each is not None
-        }
+        """The replies by key, without those that were lost with their worker.
 
-    @staticmethod
-    def _result(future: Any) -> bytes | None:
-        try:
-            return bytes(future.result(timeout=_GATHER))
-        except Exception:
-            return None
+        The scheduler is asked itself: Client.gather waits until a lost result is computed again, which may be never.
+        """
+        keys = [future.key for future in futures]
+        while keys:
+            try:
+                answer = self._client.sync(self._client.scheduler.gather, keys=keys, callback_timeout=_GATHER)
+            except (OSError, TimeoutError):
+                break
+            if answer["status"] == "OK":
+                return {key: Reply(*pickle.loads(pickled)) for key, pickled in answer["data"].items()}
+            kept = [key for key in keys if key not in answer["keys"]]
+            if len(kept) == len(keys):
+                break
+            keys = kept
+        return {}
+
+    def _forgotten(self) -> list[Any]:
+        """Futures in flight that no worker has although some are idle, twice in a row: Dask has lost track of them."""
+        if not self._live or time.monotonic() - self._quiet_since < _QUIET:
+            return []
+        self._quiet_since = time.monotonic()
+        processing = self._client.sync(self._client.scheduler.processing, workers=None, callback_timeout=_GATHER)
+        threads = self._client.sync(self._client.scheduler.ncores, workers=None, callback_timeout=_GATHER)
+        working = {key for keys in processing.values() for key in keys}
+        idle = any(len(processing.get(worker, ())) < count for worker, count in threads.items())
+        suspects = {key for key in self._live if key not in working} if idle else set()
+        suspects, self._suspects = suspects & self._suspects, suspects
+        return [self._live[key][0] for key in suspects]
 
     def _death(self, future: Any) -> Death:
         from distributed.scheduler import KilledWorker
@@ -107,14 +129,16 @@ class Window:
             raise RunnerError(
                 "the scheduler is gone, or cancelled the evaluations: those that finished are recorded; resume the run"
             )
-        worker, told, text = "", self._shared_folder, ""
-        if future.status == "error":
-            error = future.exception(timeout=_GATHER)
-            if isinstance(error, KilledWorker):
-                worker = error.last_worker.address
-            else:  # what evaluates could not do its part: a full disk, say
-                told, text = False, f"{type(error).__name__}: {error}"
-        return Death(lastwords.read(self._folder, future.key), worker, told, text)
+        if future.status != "error":  # a result that died with its worker: nobody is to blame
+            with contextlib.suppress(Exception):
+                self._client.cancel([future], asynchronous=False)
+            return Death(None, "", True)
+        error = future.exception(timeout=_GATHER)
+        if isinstance(error, KilledWorker):
+            words = lastwords.read(self._folder, future.key)
+            return Death(words, error.last_worker.address, self._shared_folder)
+        # What evaluates could not do its part: a full disk, say.
+        return Death(None, "", False, f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Give up what is still in flight."""

@@ -30,7 +30,7 @@ class Order(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What comes back. kind: "done" (fields, one dict an individual), "missing" (send the optimizee), "unloadable"."""
+    """What comes back. kind: "done" (fields: one dict an individual), "missing" or "unloadable" (the optimizee)."""
 
     kind: str
     worker: str

@@ -79,7 +79,7 @@ def test_workers_that_die_before_they_begin_end_the_run():
         while (chunk := ledger.next(1)) is not None:
             ledger.lost(chunk, None, "tcp://w", told=True)
 
-    with pytest.raises(RunnerError, match="died before they evaluated anything"):
+    with pytest.raises(RunnerError, match="workers died before they evaluated"):
         die_for_ever()
 
 
