@@ -83,7 +83,7 @@ class Trajectory:
         (w[0], w[1], ... for those with a shape), a column an objective, a column a measurement, attempt, started,
         seconds, worker, host, device, error.
         """
-        return self._table(self._rows(queries.in_order(queries.individuals_query(self._id))))
+        return self._table(queries.in_order(queries.individuals_query(self._id)))
 
     def best(self, n: int = 10) -> pd.DataFrame:
         """The n best individuals by the first objective, best first; columns as of `individuals`.
@@ -92,7 +92,7 @@ class Trajectory:
         """
         if n < 0:
             raise StoreError(f"how many individuals are asked for must be >= 0, but got {n}")
-        table = self._table(self._rows(queries.best_first(queries.individuals_query(self._id), n)))
+        table = self._table(queries.best_first(queries.individuals_query(self._id), n))
         repeated = self._rows(queries.validations_query(table["id"].tolist()))
         if not repeated:
             return table
@@ -122,45 +122,43 @@ class Trajectory:
         """
         import pandas as pd
 
-        rows = self._rows(queries.generations_query(self._id))
-        table = pd.DataFrame({
-            "number": [row.number for row in rows],
-            "size": [row.size for row in rows],
+        found = self._columns(queries.generations_query(self._id))
+        table = pd.DataFrame({"number": found["number"], "size": found["size"]})
+        progress = self._columns(queries.progress_query(self._id))
+        fitness = self._fitness(progress["fitness"], set())
+        individuals = pd.DataFrame({
+            "generation": progress["generation"],
+            "failed": np.array([status != "ok" for status in progress["status"]], dtype=bool),
+            "seconds": np.array(progress["seconds"], dtype=np.float64),
         })
-        individuals = self.individuals()
         grouped = individuals.groupby("generation")
-        evaluated = individuals["status"].ne("pending")
-        columns = {
-            "evaluated": evaluated.groupby(individuals["generation"]).sum(),
-            "failures": (evaluated & individuals["status"].ne("ok")).groupby(individuals["generation"]).sum(),
-        }
-        fitness = self._fitness_columns()
-        for name in self._names:
-            values = pd.to_numeric(individuals[fitness[name]]).groupby(individuals["generation"])
+        columns = {"evaluated": grouped.size(), "failures": grouped["failed"].sum()}
+        for name, reported in zip(self._names, fitness.values(), strict=True):
+            values = pd.Series(reported).groupby(individuals["generation"])
             columns |= {f"{name}_min": values.min(), f"{name}_median": values.median(), f"{name}_max": values.max()}
         columns["seconds"] = grouped["seconds"].sum()
         for name, column in columns.items():
             table[name] = table["number"].map(column)
         counts = ["evaluated", "failures"]
         table[counts] = table[counts].fillna(0).astype(int)
-        table["asked_at"] = _times(row.asked_at for row in rows)
-        table["told_at"] = _times(row.told_at for row in rows)
+        table["asked_at"] = _times(found["asked_at"])
+        table["told_at"] = _times(found["told_at"])
         return table
 
     def evaluations(self) -> pd.DataFrame:
         """Every evaluation: all replicates, tasks and attempts, with fitness and measurements as columns."""
         import pandas as pd
 
-        rows = self._rows(queries.evaluations_query(self._id))
+        found = self._columns(queries.evaluations_query(self._id))
         first = ("individual", "generation", "position", "replicate", "task", "attempt", "status")
         last = ("tell_order", "seed", "started", "seconds", "worker", "host", "device", "error", "traceback")
-        columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in first}
+        columns: dict[str, Any] = {name: found[name] for name in first}
         taken = {*first, *last}
-        columns |= self._fitness(rows, taken)
-        columns |= _measurements(rows, taken)
-        columns |= {name: [getattr(row, name) for row in rows] for name in last}
+        columns |= self._fitness(found["fitness"], taken)
+        columns |= _measurements(found["measurements"], taken)
+        columns |= {name: found[name] for name in last}
         columns["started"] = _times(columns["started"])
-        columns["tell_order"] = pd.array(columns["tell_order"], dtype="Int64")
+        columns["tell_order"] = pd.array(list(columns["tell_order"]), dtype="Int64")
         columns["seed"] = np.array(columns["seed"], dtype=np.uint64)
         return pd.DataFrame(columns)
 
@@ -228,17 +226,24 @@ class Trajectory:
     def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         return self._store.read(lambda connection: connection.execute(query).all())
 
-    def _table(self, rows: Sequence[Row[Any]]) -> pd.DataFrame:
+    def _columns(self, query: Select[Any]) -> dict[str, Sequence[Any]]:
+        """A query's result by column: a million rows are too many to go through by attribute."""
+        rows = self._rows(query)
+        names = query.selected_columns.keys()
+        return dict(zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True))
+
+    def _table(self, query: Select[Any]) -> pd.DataFrame:
         import pandas as pd
 
-        columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in BEFORE}
+        found = self._columns(query)
+        columns: dict[str, Any] = {name: found[name] for name in BEFORE}
         columns["status"] = [status or "pending" for status in columns["status"]]
         taken = self._fixed()
-        columns |= self._parameters(rows, taken)
-        columns |= self._fitness(rows, taken)
-        columns |= _measurements(rows, taken)
-        columns |= {name: [getattr(row, name) for row in rows] for name in AFTER}
-        columns["attempt"] = pd.array(columns["attempt"], dtype="Int64")
+        columns |= self._parameters(found["parameters"], taken)
+        columns |= self._fitness(found["fitness"], taken)
+        columns |= _measurements(found["measurements"], taken)
+        columns |= {name: found[name] for name in AFTER}
+        columns["attempt"] = pd.array(list(columns["attempt"]), dtype="Int64")
         columns["started"] = _times(columns["started"])
         columns["seconds"] = np.array(columns["seconds"], dtype=np.float64)
         return pd.DataFrame(columns)
@@ -246,27 +251,23 @@ class Trajectory:
     def _fixed(self) -> set[str]:
         return {*BEFORE, *AFTER, *(f"validated_{name}".lower() for name in self._names)}
 
-    def _parameters(self, rows: Sequence[Row[Any]], taken: set[str]) -> dict[str, list[Any]]:
+    def _parameters(self, texts: Sequence[str], taken: set[str]) -> dict[str, list[Any]]:
         space = self._record.space
-        values = queries.parse(row.parameters for row in rows)
+        values = queries.parse(texts)
         labels = {label: (name, index) for name in space for label, index in elements(name, shape_of(space[name]))}
         columns = {}
         for label, column in distinct(labels, "parameters", taken).items():
             name, index = labels[label]
-            columns[column] = [_element(point.get(name), index) for point in values]
+            column_of_name = [point.get(name) for point in values]
+            columns[column] = [_element(value, index) for value in column_of_name] if index else column_of_name
         return columns
 
-    def _fitness(self, rows: Sequence[Row[Any]], taken: set[str]) -> dict[str, Any]:
-        values = queries.parse(row.fitness for row in rows)
+    def _fitness(self, texts: Sequence[str | None], taken: set[str]) -> dict[str, Any]:
+        values = queries.parse(texts)
         return {
             column: np.array([reported.get(name, np.nan) for reported in values], dtype=np.float64)
             for name, column in distinct(self._names, "fitness", taken).items()
         }
-
-    def _fitness_columns(self) -> dict[str, str]:
-        taken = self._fixed()
-        self._parameters([], taken)
-        return distinct(self._names, "fitness", taken)
 
     def close(self) -> None:
         """Closes the store, unless it was given open."""
@@ -289,8 +290,8 @@ def _element(value: Any, index: tuple[int, ...]) -> Any:
     return value
 
 
-def _measurements(rows: Sequence[Row[Any]], taken: set[str]) -> dict[str, list[Any]]:
-    values = queries.parse(row.measurements for row in rows)
+def _measurements(texts: Sequence[str | None], taken: set[str]) -> dict[str, list[Any]]:
+    values = queries.parse(texts)
     names = dict.fromkeys(name for measured in values for name in measured)
     return {
         column: [measured.get(name) for measured in values]

@@ -78,6 +78,14 @@ def individuals_query(run_id: int) -> Select[Any]:
     ).select_from(individuals).join(last, condition, isouter=True).where(individuals.c.run_id == run_id)
 
 
+def progress_query(run_id: int) -> Select[Any]:
+    """How each individual fared, without what it is: a fraction of `individuals_query`."""
+    last, condition = _last_attempts()
+    return select(
+        individuals.c.generation, last.c.status, last.c.seconds, cast(last.c.fitness, Text).label("fitness")
+    ).select_from(individuals).join(last, condition).where(individuals.c.run_id == run_id)
+
+
 def in_order(query: Select[Any]) -> Select[Any]:
     return query.order_by(individuals.c.generation, individuals.c.position)
 

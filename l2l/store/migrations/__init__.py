@@ -29,8 +29,8 @@ def revision(connection: Connection, location: Location) -> str | None:
 
     Raises StoreError if its tables are another program's, or of a newer l2l.
     """
-    tables = set(inspect(connection).get_table_names())
-    if VERSION_TABLE not in tables:
+    if not connection.dialect.has_table(connection, VERSION_TABLE):
+        tables = set(inspect(connection).get_table_names())
         foreign = sorted(tables & set(Base.metadata.tables)) or (sorted(tables) if location.path else [])
         if foreign:
             raise StoreError(f"the database {location.label} belongs to another program: it has the tables "
