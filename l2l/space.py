@@ -288,7 +288,8 @@ class Space(Mapping[str, Parameter]):
 
     def encode(self, values: Mapping[str, Any]) -> Floats:
         """(dimension,) vector in [0, 1] of one point. Raises SpaceError for a name or value amiss."""
-        return self.encode_many([values])[0]
+        vector: Floats = self.encode_many([values])[0]
+        return vector
 
     def decode(self, units: ArrayLike) -> dict[str, Any]:
         """The named values at one (dimension,) vector of the unit cube."""

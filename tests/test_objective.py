@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2l.errors import ObjectiveError
 from l2l.objective import Objective, as_objectives, check_fitness
+
+settings.register_profile("patient", deadline=None)  # a shared machine is slow at times
+settings.load_profile("patient")
 
 FC = Objective("fc_corr", maximize=True)
 COST = Objective("cost")

@@ -4,11 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2l.errors import ExperimentError
 from l2l.seeds import Purpose, branch, check_seed, evaluation_seed
+
+settings.register_profile("patient", deadline=None)  # a shared machine is slow at times
+settings.load_profile("patient")
 
 
 @given(st.integers(0, 2**200), st.sampled_from(Purpose), st.integers(0, 2**31), st.integers(0, 2**31))

@@ -5,11 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from l2l.errors import SpaceError
 from l2l.space import Categorical, Integer, Real, Space
+
+settings.register_profile("patient", deadline=None)  # a shared machine is slow at times
+settings.load_profile("patient")
 
 EPS = np.finfo(float).eps
 
@@ -19,8 +22,8 @@ units = st.floats(0, 1) | st.sampled_from([0.0, 1.0, 5e-324, 1e-308, EPS, 1 - EP
 
 
 @st.composite
-def reals(draw, log=st.booleans()):
-    is_log = draw(log)
+def reals(draw):
+    is_log = draw(st.booleans())
     low, high = sorted([draw(positive if is_log else finite), draw(positive if is_log else finite)])
     if draw(st.booleans()):  # hardly different
         high = low

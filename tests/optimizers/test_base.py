@@ -23,10 +23,10 @@ class Recorder(Optimizer):
     def _propose(self):
         return [Candidate(np.array([place])) for place in (0.0, 0.5, 1.0)]
 
-    def _learn(self, points, losses, failed):
+    def _learn(self, points, losses, failed):  # noqa: ARG002
         self.learned.append((losses.copy(), failed.copy()))
 
-    def _skip(self, points):
+    def _skip(self, points):  # noqa: ARG002
         self.skipped += 1
 
     def round(self, *losses):
@@ -86,7 +86,7 @@ def test_a_pending_generation_is_no_reason_to_stop():
 
 
 def test_several_objectives_need_an_algorithm_for_them():
-    with pytest.raises(OptimizerError, match="Single needs exactly one objective, but got 2: .* 'genetic'"):
+    with pytest.raises(OptimizerError, match=r"Single needs exactly one objective, but got 2: .* 'genetic'"):
         Single(objectives=2)
 
 

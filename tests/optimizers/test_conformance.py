@@ -189,7 +189,7 @@ def test_nothing_is_printed_warned_or_written(config, search, capfd, tmp_path, m
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         search(config, quadratic, 3, generations=12)
-        search(with_population(config, 2), lambda point: None, 1, generations=12)
+        search(with_population(config, 2), lambda _: None, 1, generations=12)
     assert warnings.filters == filters
     assert capfd.readouterr() == ("", "")
     assert list(tmp_path.iterdir()) == []
@@ -204,7 +204,7 @@ def test_importing_the_package_loads_no_library_of_algorithms():
 # Asking and telling
 
 
-def test_the_caller_s_lists_and_points_stay_what_they_were(config, search, cube):
+def test_the_caller_s_lists_and_points_stay_what_they_were(config, cube):
     optimizer = config.build(cube(3), np.random.SeedSequence(1))
     for _ in range(2):
         asked = optimizer.ask()
@@ -219,7 +219,6 @@ def test_the_caller_s_lists_and_points_stay_what_they_were(config, search, cube)
         assert all(item.losses == (quadratic(item.candidate.point),) for item in told)
         for point in points:  # and what the caller does to them later is of no consequence
             point[:] = np.nan
-    assert config.build(cube(3), np.random.SeedSequence(1)).ask()[0].point.tobytes() != b""
     assert np.isfinite([candidate.point for candidate in optimizer.ask()]).all()
 
 
@@ -252,16 +251,15 @@ def test_what_is_told_must_be_whole_and_inside_and_may_be_told_again(config, cub
 
 def test_several_objectives_are_served_or_refused(config, cube):
     """Those that rank by one number say so; the others are told two."""
-    try:
-        optimizer = config.build(cube(2), np.random.SeedSequence(1), objectives=2)
-    except OptimizerError as error:
-        assert "exactly one objective" in str(error)
-        assert "'genetic'" in str(error)
+    if not isinstance(config, Genetic | Grid | RandomSearch):
+        with pytest.raises(OptimizerError, match=r"exactly one objective, but got 2: .* 'genetic'"):
+            config.build(cube(2), np.random.SeedSequence(1), objectives=2)
         return
+    optimizer = config.build(cube(2), np.random.SeedSequence(1), objectives=2)
     for _ in range(3):
         if optimizer.stop() is None:
             told = [Told(c, (c.point[0], 1 - c.point[1])) for c in optimizer.ask()]
-            optimizer.tell(told[:-1] + [Told(told[-1].candidate, None)])
+            optimizer.tell([*told[:-1], Told(told[-1].candidate, None)])
 
 
 # The unit cube
@@ -284,13 +282,11 @@ def test_points_stay_in_the_cube(config, search, dimension):
 @pytest.mark.parametrize("population", [1, 2, 3])
 @pytest.mark.parametrize("dimension", [1, 5])
 def test_tiny_populations_search_or_are_refused(config, search, population, dimension):
-    try:
-        tiny = with_population(config, population)
-    except OptimizerError as error:
-        assert population == 1
-        assert "must be an integer >=" in str(error)
+    if population == 1 and not isinstance(config, Grid | RandomSearch):
+        with pytest.raises(OptimizerError, match="population must be an integer >= 2, but got 1"):
+            with_population(config, population)
         return
-    run = search(tiny, quadratic, dimension, generations=8)
+    run = search(with_population(config, population), quadratic, dimension, generations=8)
     assert len(run.asked[0]) == population
     assert np.isfinite(run.best)
 
@@ -359,7 +355,7 @@ def test_a_search_gets_over_failures(learner, search, doomed):
 
 
 def test_a_search_in_which_all_fails_ends_with_a_reason(config, search):
-    run = search(config, lambda point: None, 2, generations=101)
+    run = search(config, lambda _: None, 2, generations=101)
     if isinstance(config, Grid):
         assert sum(map(len, run.asked)) == 9
     else:
@@ -370,7 +366,7 @@ def test_a_search_in_which_all_fails_ends_with_a_reason(config, search):
 # Stopping
 
 
-@pytest.mark.parametrize("loss", [quadratic, lambda point: 1.0], ids=["quadratic", "flat"])
+@pytest.mark.parametrize("loss", [quadratic, lambda _: 1.0], ids=["quadratic", "flat"])
 def test_a_search_that_ends_says_why(config, search, loss):
     if not config.ends:
         assert search(config, loss, 2, generations=200).optimizer.stop() is None

@@ -30,7 +30,7 @@ def assert_same(found, expected):
 
 
 def test_all_combinations_in_order_the_last_varying_fastest(search):
-    run = search(Grid({"G": 3, "tau": 3}, batch=7), lambda point: 0.0, SPACE)
+    run = search(Grid({"G": 3, "tau": 3}, batch=7), lambda _: 0.0, SPACE)
     expected = itertools.product([0.0, 2.5, 5.0], [1.0, 10.0, 100.0], [1, 2, 3], ["a", "b"])
     found = [tuple(value.values()) for value in values(run, SPACE)]
     assert_same(found, expected)
@@ -40,22 +40,22 @@ def test_all_combinations_in_order_the_last_varying_fastest(search):
 
 def test_values_may_be_given(search):
     given = {"G": [0.1, 0.3], "tau": [2, 50, 7], "n": [3, 1], "rule": ["b"]}
-    run = search(Grid(given), lambda point: 0.0, SPACE)
+    run = search(Grid(given), lambda _: 0.0, SPACE)
     found = [tuple(value.values()) for value in values(run, SPACE)]
     assert_same(found, itertools.product(*given.values()))
 
 
 def test_a_shape_takes_the_values_in_every_element(search):
     space = Space({"w": Real(0, 1, shape=(2, 2)), "G": Real(0, 1)})
-    run = search(Grid({"w": [0.0, 1.0], "G": 1}), lambda point: 0.0, space)
+    run = search(Grid({"w": [0.0, 1.0], "G": 1}), lambda _: 0.0, space)
     found = {(*value["w"].ravel(), value["G"]) for value in values(run, space)}
     assert found == {(*corner, 0.5) for corner in itertools.product([0.0, 1.0], repeat=4)}
 
 
 def test_fewer_integers_than_there_are_spread_evenly(search):
     space = Space({"n": Integer(0, 100)})
-    assert [v["n"] for v in values(search(Grid({"n": 5}), lambda point: 0.0, space), space)] == [0, 25, 50, 75, 100]
-    assert [v["n"] for v in values(search(Grid({"n": 1}), lambda point: 0.0, space), space)] == [50]
+    assert [v["n"] for v in values(search(Grid({"n": 5}), lambda _: 0.0, space), space)] == [0, 25, 50, 75, 100]
+    assert [v["n"] for v in values(search(Grid({"n": 1}), lambda _: 0.0, space), space)] == [50]
 
 
 def test_the_nearest_point_is_found(search):
@@ -68,7 +68,7 @@ def test_the_nearest_point_is_found(search):
 
 def test_a_billion_points_are_never_held(search):
     space = Space({f"x{index}": Real(0, 1) for index in range(9)})
-    run = search(Grid(points=10, batch=1000), lambda point: 0.0, space, generations=2)
+    run = search(Grid(points=10, batch=1000), lambda _: 0.0, space, generations=2)
     assert run.optimizer.summary() == {"points": 10**9, "asked": 2000}
     assert np.concatenate(run.asked)[1234] == pytest.approx(np.array([0, 0, 0, 0, 0, 1, 2, 3, 4]) / 9)
 

@@ -8,7 +8,7 @@ from l2l.optimizers import RandomSearch
 
 
 def test_points_are_uniform_and_independent_of_what_is_told(search):
-    run = search(RandomSearch(population=1000), lambda point: 0.0, 2, generations=10)
+    run = search(RandomSearch(population=1000), lambda _: 0.0, 2, generations=10)
     points = np.concatenate(run.asked)
     counts = np.histogram2d(*points.T, bins=5, range=[[0, 1], [0, 1]])[0]
     # Chi-square with 24 degrees of freedom: 51 is exceeded by one seed in a thousand.

@@ -52,30 +52,30 @@ def test_ipop_doubles_the_population(search):
 
 
 def test_each_run_has_a_seed_of_its_own(search):
-    run = search(Restarts(Short(), factor=1.01, maximum=3), lambda point: 0.0, 2)
+    run = search(Restarts(Short(), factor=1.01, maximum=3), lambda _: 0.0, 2)
     assert len({asked[0].tobytes() for asked in run.asked}) == len(run.asked)
 
 
 def test_parents_are_counted_from_the_first_run(search):
-    run = search(Restarts(Short(), maximum=1), lambda point: 0.0, 2, generations=0)
-    parents = [run.step(lambda point: 0.0)[0].parents for _ in range(6)]
+    run = search(Restarts(Short(), maximum=1), lambda _: 0.0, 2, generations=0)
+    parents = [run.step(lambda _: 0.0)[0].parents for _ in range(6)]
     assert parents == [(), ((0, 0),), ((1, 0),), (), ((3, 0),), ((4, 0),)]
 
 
 def test_stagnation_restarts_what_never_stops(search):
-    run = search(Restarts(Genetic(6), patience=5, maximum=1), lambda point: 1.0, 2)
+    run = search(Restarts(Genetic(6), patience=5, maximum=1), lambda _: 1.0, 2)
     assert [len(asked) for asked in run.asked] == [6] * 6 + [12] * 6  # the first generation sets the best loss
     assert "has not improved for 5 generations" in run.optimizer.stop()
 
 
 def test_generations_that_fail_as_a_whole_are_no_stagnation(search):
-    run = search(Restarts(Genetic(6), patience=5), lambda point: None, 2, generations=20)
+    run = search(Restarts(Genetic(6), patience=5), lambda _: None, 2, generations=20)
     assert run.optimizer.summary()["restarts"] == 0
 
 
 def test_bipop_alternates_and_balances_two_budgets(search):
     """Hansen (2009): the regime that has spent less is next, and small runs are small in three ways."""
-    run = search(Restarts(Short(length=10), kind="bipop", maximum=4), lambda point: 0.0, 2, generations=0)
+    run = search(Restarts(Short(length=10), kind="bipop", maximum=4), lambda _: 0.0, 2, generations=0)
     runs: list[dict[str, object]] = []
     while run.optimizer.stop() is None:
         number = run.optimizer.summary()["restarts"]
@@ -83,7 +83,7 @@ def test_bipop_alternates_and_balances_two_budgets(search):
             inner = run.optimizer._inner.config
             runs.append({"regime": run.optimizer.summary()["regime"], "population": inner.population,
                          "sigma": inner.sigma, "spent": 0})  # fmt: skip
-        runs[number]["spent"] += len(run.step(lambda point: 0.0))
+        runs[number]["spent"] += len(run.step(lambda _: 0.0))
     large = [item for item in runs[1:] if item["regime"] == "large"]
     small = [item for item in runs[1:] if item["regime"] == "small"]
     assert [item["population"] for item in large] == [8, 16, 32, 64]
@@ -118,7 +118,7 @@ def test_restarts_solve_rastrigin_where_one_run_fails(kind, search):
 
 
 def test_a_start_at_the_centre_is_random_after_a_restart(search):
-    run = search(Restarts(CMAES(population=40, sigma=0.01), patience=2, maximum=1), lambda point: 1.0, 2)
+    run = search(Restarts(CMAES(population=40, sigma=0.01), patience=2, maximum=1), lambda _: 1.0, 2)
     first, last = run.asked[0].mean(axis=0), run.asked[-1].mean(axis=0)
     assert first == pytest.approx(0.5, abs=0.01)
     assert np.abs(last - 0.5).max() > 0.05
@@ -126,7 +126,7 @@ def test_a_start_at_the_centre_is_random_after_a_restart(search):
 
 @pytest.mark.parametrize("inner", [CMAES(population=4), Genetic(4), CrossEntropy(4)])
 def test_every_optimizer_with_a_population_can_be_restarted(inner, search):
-    run = search(Restarts(inner, patience=3, maximum=1), lambda point: 1.0, 2)
+    run = search(Restarts(inner, patience=3, maximum=1), lambda _: 1.0, 2)
     assert {len(asked) for asked in run.asked} == {4, 8}
 
 
