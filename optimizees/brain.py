@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-import math
+import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l2l.duration import seconds
-from l2l.errors import ObjectiveError, OptimizeeError, nearest
+from l2l.errors import ObjectiveError, OptimizeeError, SimulationError, nearest
 from l2l.individual import Individual, Outcome
-from l2l.objective import Objective
+from l2l.objective import Objective, as_objectives
+from l2l.observables.fc import fc, triangle
 from l2l.observables.target import Target
 from l2l.optimizees.base import Optimizee
-from l2l.space import Parameter, Real, Space
+from l2l.space import Categorical, Parameter, Space
 
 if TYPE_CHECKING:
     from l2l.simulator.connectome import Connectome
@@ -51,7 +53,7 @@ class BrainNetwork(Optimizee):
     parameters: values for parameters that stay fixed but differ from the model's defaults.
     duration, transient: simulated time that counts, and the time before it that does not: "10 min", or seconds.
     tr: repetition time of the BOLD signal: "720 ms", or seconds.
-    sigma: noise amplitude: each step adds sigma sqrt(dt) z to every state variable the model drives by noise; dt in ms.
+    sigma: noise amplitude, for all state variables or by name: each step adds sigma sqrt(dt) z, dt in ms.
     dt: integration step, ms. speed: conduction speed, mm/ms; None for no delays.
     validation_duration: how long the best individuals are simulated again; by default `duration`.
     batch_size: simulations in one call of the kernel.
@@ -70,7 +72,7 @@ class BrainNetwork(Optimizee):
         duration: str | float = "5 min",
         transient: str | float = "20 s",
         tr: str | float = 0.72,
-        sigma: float = 0.01,
+        sigma: float | Mapping[str, float] = 0.01,
         dt: float = 1.0,
         speed: float | None = None,
         integrator: str = "euler",
@@ -109,36 +111,99 @@ class BrainNetwork(Optimizee):
         return outcome
 
     def simulate_batch(self, individuals: Sequence[Individual]) -> list[Outcome | Exception]:
-        from l2l.observables.fc import fc
-        from l2l.simulator import monitors, noise, simulate
+        from l2l.simulator import simulate
 
-        result = simulate(
+        result = simulate(self.model, self.connectome, threads=_threads(), **self._settings(individuals))
+        matrices = fc(result.array("bold"))
+        return [
+            self._outcome(matrix) if fine else SimulationError(f"the simulation {status}")
+            for matrix, fine, status in zip(matrices, result.status.ok, result.status, strict=True)
+        ]
+
+    def _settings(self, individuals: Sequence[Individual]) -> dict[str, Any]:
+        """The arguments of `simulate` for these individuals: a row of values each."""
+        from l2l.simulator import monitors, noise
+
+        free = {name: np.array([individual[name] for individual in individuals]) for name in self.space}
+        columns = {name: values.reshape(len(individuals), -1) for name, values in free.items()}
+        sigma: Any = self.sigma
+        if "sigma" in columns:
+            sigma = dict.fromkeys(self._noisy, columns.pop("sigma"))
+        return {
+            "parameters": {**self.parameters, **columns},
+            "noise": noise.Additive(sigma=sigma),
+            # The last volume ends with the run, so that a simulation never lasts longer than what is kept of it.
+            "duration": self._volumes(self.transient + self.duration) * self.tr * 1e3,
+            "dt": self.dt,
+            "integrator": self.integrator,
+            "speed": self.speed,
+            "monitors": [monitors.Bold(tr=self.tr * 1e3, skip=self._volumes(self.transient) * self.tr * 1e3)],
+            "seed": np.array([individual.seed for individual in individuals], dtype=np.uint64),
+            "precision": self.precision,
+        }
+
+    @property
+    def _noisy(self) -> Sequence[str]:
+        return list(self.sigma) if isinstance(self.sigma, Mapping) else self.model.state_names
+
+    def _volumes(self, duration: float) -> int:
+        """Whole volumes in a time."""
+        return int(duration / self.tr + 1e-9)
+
+    def _outcome(self, matrix: NDArray[Any]) -> Outcome:
+        simulated = triangle(matrix).astype(np.float64)
+        fitness = {each.name: FIT_TERMS[each.name][0](simulated, self._target) for each in self.objectives}
+        return Outcome(fitness, {"mean_fc": float(simulated.mean())}, {"fc": matrix.astype(np.float32)})
+
+    def _check(self) -> None:
+        """Refuse now what would fail on every worker."""
+        from l2l.simulator import coupling
+        from l2l.simulator.prepare import prepare
+
+        nodes = self.connectome.n_nodes
+        if self.target.n_nodes != nodes:
+            raise OptimizeeError(
+                f"target and connectome must have the same regions, but have {self.target.n_nodes} and {nodes}: "
+                "reorder or drop regions with Connectome.subset"
+            )
+        for duration in (self.duration, self.validation_duration):
+            if self._volumes(duration) < 2:
+                raise OptimizeeError(
+                    f"the duration must hold two volumes or more, but {duration:g} s is {self._volumes(duration)} at "
+                    f"tr = {self.tr:g} s: simulate longer"
+                )
+        for name, parameter in self.space.items():
+            if isinstance(parameter, Categorical):
+                raise OptimizeeError(f"free parameter {name!r} must be Real or Integer, but is {parameter!r}")
+            if parameter.shape not in {(), (nodes,)}:
+                raise OptimizeeError(
+                    f"free parameter {name!r} must have one value, or one for each region (shape=({nodes},)), "
+                    f"but has shape {parameter.shape}"
+                )
+        corners = self.space.decode_many([[0.0] * self.space.dimension, [1.0] * self.space.dimension])
+        settings = self._settings([Individual(corner) for corner in corners])
+        prepare(
             self.model,
-            self.connectome,
-            parameters=self._values(individuals),
-            noise=noise.Additive(sigma=self._noise(individuals)),
-            duration=(self.transient + self.duration) * 1e3,
-            dt=self.dt,
-            integrator=self.integrator,
-            speed=self.speed,
-            monitors=[monitors.Bold(tr=self.tr * 1e3, skip=self.transient * 1e3)],
-            seed=np.array([individual.seed for individual in individuals], dtype=np.uint64),
-            precision=self.precision,
-            threads=1,
+            self.connectome.weights,
+            self.connectome.tract_lengths,
+            coupling=coupling.Linear(),
+            initial=None,
+            simulations=None,
+            **settings | {"monitors": tuple(settings["monitors"])},
         )
-        matrices = fc(result["bold"].values[:, :, 0, :])
-        return [self._outcome(matrix, status) for matrix, status in zip(matrices, result.status, strict=True)]
 
     def baselines(self) -> Mapping[str, float]:
         """Correlation with the target of what needs no neural model: weights alone, and linear diffusion on them."""
         if self.objectives[0].name != "fc_corr":
             return {}
-        from l2l.observables.linear import best_linear_diffusion, log_weights_correlation
+        from l2l.observables.linear import best_heat_kernel, best_linear_diffusion, log_weights_correlation
 
-        diffusion, time = best_linear_diffusion(self.connectome.weights, self.target.fc)
+        weights, measured = self.connectome.weights, self.target.fc
+        network, heat = best_linear_diffusion(weights, measured, _COUPLINGS), best_heat_kernel(weights, measured)
         return {
-            "log weights": log_weights_correlation(self.connectome.weights, self.target.fc),
-            f"best linear diffusion model (time {time:.3g})": diffusion,
+            "log weights": log_weights_correlation(weights, measured),
+            f"best linear network with noise (g = {network.parameter:.4g})": network.correlation,
+            f"best heat kernel (t = {heat.parameter:.3g})": heat.correlation,
         }
 
     def validation(self) -> BrainNetwork:
@@ -150,7 +215,7 @@ class BrainNetwork(Optimizee):
         return {
             "optimizee": type(self).__name__,
             "model": self.model.name,
-            "equations": self.model.digest(),
+            "equations": hashlib.sha256(repr(self.model).encode()).hexdigest(),
             "connectome": {"name": self.connectome.name, "sha256": self.connectome.digest()},
             "target": {"name": self.target.name, "sha256": self.target.digest()},
             "objectives": [objective.as_json() for objective in self.objectives],
@@ -158,7 +223,7 @@ class BrainNetwork(Optimizee):
             "duration_s": self.duration,
             "transient_s": self.transient,
             "tr_s": self.tr,
-            "sigma": self.sigma,
+            "sigma": dict(self.sigma) if isinstance(self.sigma, Mapping) else self.sigma,
             "dt_ms": self.dt,
             "speed_mm_per_ms": self.speed,
             "integrator": self.integrator,
@@ -167,5 +232,23 @@ class BrainNetwork(Optimizee):
         }
 
     @cached_property
-    def _triangle(self) -> NDArray[np.float64]:
-        return triangle(self.target.fc)
+    def _target(self) -> NDArray[np.float64]:
+        return triangle(self.target.fc).astype(np.float64)
+
+
+# Finely towards 1, where the linear network is at its best: a baseline is worth beating only if it is at its best too.
+_COUPLINGS = tuple(1 - np.logspace(0, -4, 200)[1:])
+
+
+def _objectives(names: str | Sequence[str]) -> tuple[Objective, ...]:
+    asked = [names] if isinstance(names, str) else list(names)
+    for name in asked:
+        if name not in FIT_TERMS:
+            raise ObjectiveError(f"unknown objective {name!r}: {nearest(name, FIT_TERMS)}")
+    return as_objectives([Objective(name, maximize=FIT_TERMS[name][1]) for name in asked])
+
+
+def _threads() -> int | None:
+    """A worker of a cluster shares its machine with others, and says so in the customary way."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdecimal() and int(told) > 0 else None
