@@ -28,7 +28,7 @@ def fc(bold: ArrayLike) -> Floats:
     signals = _floats(bold)
     if signals.ndim < 2 or signals.shape[-2] < 2:
         raise ObservableError(
-            f"FC needs signals (..., volume, node) of at least 2 volumes, but got shape {signals.shape}"
+            f"FC needs signals (..., volume, node), >= 2 volumes, but got shape {signals.shape}"
         )
     with np.errstate(all="ignore"):
         # The mean is taken in float64: BOLD is a small change on a constant.
@@ -41,7 +41,7 @@ def fc(bold: ArrayLike) -> Floats:
     if signals.ndim == 2 and flat.any():
         nodes = np.flatnonzero(flat[0])
         raise ObservableError(
-            f"FC needs signals that vary and are finite, but those of {len(nodes)} nodes are not (first: node {nodes[0]})"
+            f"FC needs signals that vary and are finite, but those of {len(nodes)} nodes are not, first node {nodes[0]}"
         )
     result: Floats = np.matmul(np.swapaxes(scores, -1, -2), scores)
     np.clip(result, -1.0, 1.0, out=result)

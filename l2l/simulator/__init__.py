@@ -10,13 +10,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# At once, since a later import of the module of that name would hide the function.
+from l2l.simulator.simulate import simulate
+
 if TYPE_CHECKING:
     from l2l.simulator import coupling, integrators, models, monitors, noise
     from l2l.simulator.connectome import Connectome
     from l2l.simulator.model import CouplingInput, Model, Parameter, StateVariable
     from l2l.simulator.prepare import History
     from l2l.simulator.result import Final, Result, Status
-    from l2l.simulator.simulate import simulate
 
 __all__ = [
     "Connectome",
@@ -47,7 +49,6 @@ _HOME = {
     "Result": "result",
     "StateVariable": "model",
     "Status": "result",
-    "simulate": "simulate",
 }
 
 
@@ -55,9 +56,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"l2l.simulator.{name}")
     if name in _HOME:
-        value = getattr(importlib.import_module(f"l2l.simulator.{_HOME[name]}"), name)
-        globals()[name] = value  # the function `simulate`, not its module of the same name
-        return value
+        return getattr(importlib.import_module(f"l2l.simulator.{_HOME[name]}"), name)
     raise AttributeError(f"module 'l2l.simulator' has no attribute {name!r}")
 
 

@@ -239,8 +239,7 @@ def seeds_of(seed: Any, count: int) -> NDArray[np.uint64]:
     except (TypeError, OverflowError):
         raise SimulationError(f"seed must be integers of 64 bits, but got {seed!r}") from None
     if array.ndim == 0:
-        counted: NDArray[np.uint64] = array + np.arange(count, dtype=np.uint64)  # modulo 2**64
-        return counted
+        return np.add(array, np.arange(count, dtype=np.uint64), dtype=np.uint64)  # modulo 2**64
     return np.ascontiguousarray(np.broadcast_to(array, (count,)))
 
 

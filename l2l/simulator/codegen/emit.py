@@ -202,12 +202,12 @@ class _Emitter:
 
     def mirror(self) -> list[str]:
         L, K = self.L, self.K
-        copies = [
-            f"store(R, {c}*plane + i*ring + T*{L} + {k * L}, load(R, {c}*plane + i*ring + {k * L}))"
-            for c in range(len(self.step.channels))
-            for k in range(K)
+        channels = len(self.step.channels)
+        return [
+            f"for i in range({channels}*n):",
+            f"    for k in range(0, {K * L}, {L}):",
+            f"        store(R, i*ring + T*{L} + k, load(R, i*ring + k))",
         ]
-        return ["for i in range(n):", *indented(copies or ["pass"])]
 
     def undelayed(self) -> list[str]:
         L, rows = self.L, self.layout.rows

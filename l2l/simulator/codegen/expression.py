@@ -240,7 +240,8 @@ def evaluate(roots: Iterable[Node], values: Mapping[str, Any]) -> list[Any]:
             done[node] = node.value
         else:
             function = OPERATORS[node.op] if node.op in OPERATORS else FUNCTIONS[node.op].numpy
-            done[node] = function(*(done[a] for a in node.args))
+            with np.errstate(all="ignore"):  # the branch that `where` does not take may be anything
+                done[node] = function(*(done[a] for a in node.args))
     return [done[root] for root in roots]
 
 

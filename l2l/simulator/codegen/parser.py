@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Mapping
 
 from l2l.errors import ModelError, nearest
@@ -29,7 +30,9 @@ def parse(text: str, names: Mapping[str, Node], where: str = "expression") -> No
     if len(text) > MAX_LENGTH:
         raise ModelError(f"{where} must have at most {MAX_LENGTH} characters, but has {len(text)}")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # "1and 2"
+            tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ModelError(f"{where} cannot be read: {_shown(text)}: {error or type(error).__name__}") from None
     return _Reader(text, names, where).number(tree.body, 0)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from l2l.errors import SimulationError
+from l2l.simulator import noise
+
+SEEDS = np.arange(7, 71, dtype=np.uint64)
+
+
+def test_philox_is_that_of_the_paper() -> None:
+    """Known answers of the Random123 distribution (kat_vectors, philox4x32 10)."""
+    known = [
+        ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        (
+            (0xFFFFFFFF,) * 4,
+            (0xFFFFFFFF, 0xFFFFFFFF),
+            (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD),
+        ),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    ]
+    for counter, key, expected in known:
+        assert tuple(int(w) for w in noise.philox(*counter, key=key)) == expected
+
+
+def test_moments_and_distribution() -> None:
+    z = np.concatenate([noise.normals(SEEDS, 0, 1024, step).ravel() for step in range(16)]).astype(np.float64)
+    n = z.size  # a million: bounds are five standard errors
+    assert abs(z.mean()) < 5 / n**0.5
+    assert abs(z.var() - 1) < 5 * (2 / n) ** 0.5
+    assert abs((z**3).mean()) < 5 * (15 / n) ** 0.5
+    assert abs((z**4).mean() - 3) < 5 * (96 / n) ** 0.5
+    assert stats.kstest(z, "norm").pvalue > 1e-4
+
+
+def test_no_correlation_between_neighbours() -> None:
+    a = noise.normals(SEEDS, 0, 4096, 5).astype(np.float64)
+    others = {
+        "next node": np.roll(a, 1, axis=1),
+        "next simulation": noise.normals(SEEDS + np.uint64(1), 0, 4096, 5),
+        "next variable": noise.normals(SEEDS, 1, 4096, 5),
+        "next step": noise.normals(SEEDS, 0, 4096, 6),
+        "high half of the seed": noise.normals(SEEDS << np.uint64(32), 0, 4096, 5),
+    }
+    for name, b in others.items():
+        assert abs((a * b).mean()) < 5 / a.size**0.5, name
+
+
+def test_a_number_depends_on_its_own_place_only() -> None:
+    whole = noise.normals(SEEDS, 1, 30, 9)
+    part = noise.normals(SEEDS[5:6], 1, 11, 9)
+    np.testing.assert_array_equal(whole[5, :11], part[0])
+
+
+def test_uniforms_are_uniform() -> None:
+    u = noise.uniforms(SEEDS, 0, 1024).ravel()
+    assert stats.kstest(u, "uniform").pvalue > 1e-4
+
+
+def test_additive_takes_one_amplitude() -> None:
+    with pytest.raises(SimulationError, match="both"):
+        noise.Additive(D=1.0, sigma=1.0)
+    with pytest.raises(SimulationError, match="neither"):
+        noise.Additive()
+    with pytest.raises(SimulationError, match=">= 0"):
+        noise.Additive(D=-1.0).sigmas(("x",))
+    assert noise.Additive(D=0.5).sigmas(("x",)) == {"x": 1.0}
