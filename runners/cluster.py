@@ -27,7 +27,7 @@ DASK_SETTINGS: dict[str, Any] = {
 class Cluster(Protocol):
     """A scheduler and its workers, as the DaskRunner needs them.
 
-    folder: where workers write their last words.
+    folder: where workers write their last words; "" for the temporary folder of each.
     shared_folder: whether the driver can read them there, so that finding none means something.
     """
 
@@ -56,10 +56,10 @@ class Cluster(Protocol):
 class ExistingScheduler:
     """A scheduler that somebody else started: its address, or the file it wrote it to."""
 
+    folder = ""
     shared_folder = False
 
-    def __init__(self, folder: str, address: str | None = None, scheduler_file: str | None = None) -> None:
-        self.folder = folder
+    def __init__(self, address: str | None = None, scheduler_file: str | None = None) -> None:
         self.address = address
         self.scheduler_file = scheduler_file
 

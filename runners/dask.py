@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import pickle
-import tempfile
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
@@ -106,10 +103,9 @@ class DaskRunner(Runner):
 
     def _make_cluster(self) -> Cluster:
         """Where the workers come from: what a job queue overrides."""
-        folder = os.path.join(tempfile.gettempdir(), f"l2l-{uuid.uuid4().hex}")
         if self.address is not None or self.scheduler_file is not None:
-            return ExistingScheduler(folder, self.address, self.scheduler_file)
-        return LocalWorkers(folder, self.workers, self.threads_per_worker)
+            return ExistingScheduler(self.address, self.scheduler_file)
+        return LocalWorkers(self.workers, self.threads_per_worker)
 
     def __enter__(self) -> Self:
         if self._client is not None:

@@ -19,15 +19,17 @@ from typing import Any
 def main() -> None:
     """Serve until standard input ends."""
     line = sys.stdin.readline()
-    if not line:
-        return
-    settings = json.loads(line)
-    threading.Thread(target=_end_with_driver, args=(settings["folder"],), daemon=True).start()
-    asyncio.run(_hold_workers(settings))
+    if line:
+        asyncio.run(_hold_workers(json.loads(line)))
 
 
-def _end_with_driver(folder: str) -> None:
+def _call_when_input_ends(loop: asyncio.AbstractEventLoop, folder: str) -> None:
     sys.stdin.read()
+    loop.call_soon_threadsafe(_end, folder)
+
+
+def _end(folder: str) -> None:
+    """Kill all workers and exit; inside the event loop, so that no nanny has time to start another one."""
     for worker in multiprocessing.active_children():
         worker.kill()
     shutil.rmtree(folder, ignore_errors=True)
@@ -38,6 +40,9 @@ async def _hold_workers(settings: dict[str, Any]) -> None:
     import dask
     from distributed import Nanny
 
+    folder = settings["folder"]
+    waiting = (asyncio.get_running_loop(), folder)
+    threading.Thread(target=_call_when_input_ends, args=waiting, daemon=True).start()
     dask.config.set(settings["dask"])
     await asyncio.gather(
         *(
@@ -49,7 +54,7 @@ async def _hold_workers(settings: dict[str, Any]) -> None:
                 dashboard=False,
                 dashboard_address=f"{settings['listen']}:0",
                 memory_limit=0,  # a paused worker never goes on where memory is held; the system's limit is the limit
-                local_directory=settings["folder"],
+                local_directory=folder,
             )
             for number in range(settings["workers"])
         )

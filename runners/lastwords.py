@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -43,18 +44,18 @@ class LastWords:
 class Pen:
     """Writes the last words of one chunk while it is evaluated. A context manager, on the worker.
 
-    folder: made if it is not there. chunk: a name for the file. deadline: seconds for each call of user code, or None.
+    folder: "" for the system's temporary one. chunk: a name for the file that no other has.
+    deadline: seconds for each call of user code, or None.
     """
 
     def __init__(self, folder: str, chunk: str, deadline: float | None) -> None:
-        self.path = Path(folder) / chunk
+        self.path = _path(folder, chunk)
         self.deadline = deadline
         self._descriptor = -1
         self._crashes_were_caught = False
 
     def __enter__(self) -> Pen:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         self._write(0, 0)
         os.lseek(self._descriptor, _HEAD, os.SEEK_SET)
         self._crashes_were_caught = faulthandler.is_enabled()
@@ -118,7 +119,7 @@ _alarms = _Alarms()
 
 def read(folder: str, chunk: str) -> LastWords | None:
     """The last words about a chunk, or None where there are none; they can be read once."""
-    path = Path(folder) / chunk
+    path = _path(folder, chunk)
     try:
         text = path.read_bytes().decode(errors="replace")
         path.unlink(missing_ok=True)
@@ -127,3 +128,7 @@ def read(folder: str, chunk: str) -> LastWords | None:
         return None
     stack = text[_HEAD:].strip()
     return LastWords(start, count, stack.startswith("Timeout ("), stack[:_LONGEST])
+
+
+def _path(folder: str, chunk: str) -> Path:
+    return Path(folder or tempfile.gettempdir()) / chunk

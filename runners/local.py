@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from typing import Any
 
 from l2l.errors import RunnerError
@@ -43,15 +44,15 @@ class LocalWorkers:
 
     shared_folder = True
 
-    def __init__(self, folder: str, workers: int, threads: int) -> None:
-        self.folder = folder
+    def __init__(self, workers: int, threads: int) -> None:
+        self.folder = ""
         self.workers = workers
         self.threads = threads
         self._host: subprocess.Popen[str] | None = None
         self._scheduler: Any = None
 
     def prepare(self) -> None:
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        self.folder = tempfile.mkdtemp(prefix="l2l-")
         self._host = self._start_host()
 
     def start(self) -> dict[str, Any]:
@@ -126,4 +127,5 @@ class LocalWorkers:
         scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             scheduler.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)

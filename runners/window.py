@@ -17,7 +17,7 @@ from l2l.runners.ledger import Chunk
 from l2l.runners.worker import Order, Reply, pack, run_chunk
 
 _GATHER = 60.0  # seconds within which a finished result must arrive; after that it is evaluated again
-_QUIET = 5.0  # seconds without news after which Dask is asked whether it still knows of everything
+_QUIET = 2.0  # seconds without news after which Dask is asked whether it still knows of everything
 
 
 class Death(NamedTuple):

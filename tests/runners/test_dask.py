@@ -237,6 +237,26 @@ def test_the_workers_of_a_running_scheduler(runner):
     assert sorted(evaluation.fitness["loss"] for evaluation in evaluations) == [0.0, 2.0, 4.0, 6.0, 8.0]
 
 
+def test_a_scheduler_with_settings_of_its_own():
+    """It sends a task to other workers, up to three times by default, before it reports that they died."""
+    import dask
+    import distributed
+
+    def function(x):
+        if x == 3.0:
+            end("kill")
+        return x
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 3}),
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        DaskRunner(address=cluster.scheduler_address) as guest,
+    ):
+        found, evaluations = statuses(guest.evaluate(FunctionOptimizee(function, LINE), individuals(10)))
+    assert found == ["ok"] * 3 + ["lost"] + ["ok"] * 6
+    assert "its worker died 4 times" in evaluations[3].error
+
+
 def test_no_scheduler_there():
     with pytest.raises(RunnerError, match="no scheduler answers at tcp://127"), DaskRunner(
         address="tcp://127.0.0.1:9", patience=1.0
