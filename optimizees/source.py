@@ -31,9 +31,8 @@ def _parts(value: Any, depth: int) -> list[str]:
     if depth == 0:
         return [type(value).__name__]
     if isinstance(value, types.MethodType):
-        return [*_parts(value.__func__, depth), *_parts(vars(value.__self__), depth - 1)] if hasattr(
-            value.__self__, "__dict__"
-        ) else _parts(value.__func__, depth)
+        bound_to = getattr(value.__self__, "__dict__", {})
+        return [*_parts(value.__func__, depth), *_parts(dict(bound_to), depth - 1)]
     if hasattr(value, "func") and hasattr(value, "keywords"):  # functools.partial
         return ["partial", *_parts(value.func, depth - 1), *_parts([*value.args, value.keywords], depth - 1)]
     if isinstance(value, types.FunctionType):
@@ -64,9 +63,29 @@ def _closure(function: types.FunctionType) -> list[Any]:
 
 def _text(function: types.FunctionType) -> str:
     try:
+        if function.__name__ == "<lambda>":
+            return _lambda(function.__code__)
         return textwrap.dedent(inspect.getsource(function)).strip()
     except (OSError, TypeError):  # typed into an interpreter, or without its file
         return _bytecode(function.__code__)
+
+
+def _lambda(code: types.CodeType) -> str:
+    """The text of its body alone: `inspect.getsource` gives whole lines, which may hold several."""
+    lines, _ = inspect.findsource(code)
+    places = [
+        (line, column, last_line, last_column)
+        for line, last_line, column, last_column in code.co_positions()
+        if line and last_line and column is not None and last_column and (line, column) != (last_line, last_column)
+    ]
+    if not places:
+        return _bytecode(code)
+    first, start = min(place[:2] for place in places)
+    last, end = max(place[2:] for place in places)
+    body = [line.encode() for line in lines[first - 1 : last]]  # columns count bytes
+    body[-1] = body[-1][:end]
+    body[0] = body[0][start:]
+    return " ".join([*code.co_varnames, ":", *b"".join(body).decode().split()])
 
 
 def _bytecode(code: types.CodeType) -> str:
