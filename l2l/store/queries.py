@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, FromClause, Row, Select, Text, and_, cast, exists, func, select
+from sqlalchemy import Connection, FromClause, Row, Select, Text, cast, func, select
 
 from l2l.individual import Evaluation, Individual, Status
 from l2l.store import plain
@@ -60,11 +60,12 @@ def moment(seconds: float) -> datetime:
 def _last_attempts() -> tuple[FromClause, Any]:
     """Evaluations of replicate 0, and the condition that joins the last attempt of each to its individual."""
     last, later = evaluations.alias("last"), evaluations.alias("later")
-    superseded = exists().where(
-        later.c.individual_id == last.c.individual_id, later.c.replicate == 0, later.c.task == "",
-        later.c.attempt > last.c.attempt).correlate(last)
-    return last, and_(
-        last.c.individual_id == individuals.c.id, last.c.replicate == 0, last.c.task == "", ~superseded)
+    # One look into the index an individual, whatever the planner thinks: joined by "no later attempt exists" or by the
+    # greatest attempt, PostgreSQL takes time that grows with the square on tables it has no statistics of yet.
+    newest = select(later.c.id).where(
+        later.c.individual_id == individuals.c.id, later.c.replicate == 0, later.c.task == ""
+    ).order_by(later.c.attempt.desc()).limit(1).correlate(individuals).scalar_subquery()
+    return last, last.c.id == newest
 
 
 def individuals_query(run_id: int) -> Select[Any]:

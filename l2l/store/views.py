@@ -31,9 +31,9 @@ def create_view(
         SELECT i.id, i.generation, i.position, coalesce(e.status, 'pending') AS status,
                {", ".join([*fields, "i.loss", *(f"e.{name}" for name in AFTER)])}
         FROM individuals i LEFT JOIN evaluations e
-          ON e.individual_id = i.id AND e.replicate = 0 AND e.task = '' AND NOT EXISTS (
-             SELECT 1 FROM evaluations later WHERE later.individual_id = i.id AND later.replicate = 0
-             AND later.task = '' AND later.attempt > e.attempt)
+          ON e.id = (SELECT later.id FROM evaluations later
+                     WHERE later.individual_id = i.id AND later.replicate = 0 AND later.task = ''
+                     ORDER BY later.attempt DESC LIMIT 1)
         WHERE i.run_id = {int(run_id)}"""
     # psycopg takes % for a placeholder.
     connection.exec_driver_sql(statement if sqlite else statement.replace("%", "%%"))

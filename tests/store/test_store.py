@@ -338,3 +338,23 @@ def test_evaluations_without_worker_or_times(store, spec, asked):
     writer.record_generation(0, asked(), None)
     writer.record_evaluations([Evaluation(asked()[0], Status.OK, {"fc_corr": np.float32(0.5), "error": np.float64(1)})])
     assert store.generations(1)[0].evaluations[0].fitness == {"fc_corr": 0.5, "error": 1.0}
+
+
+def test_no_query_grows_with_the_square(postgresql_url, spec, asked, done):
+    from sqlalchemy.dialects import postgresql
+
+    from l2l.store import queries
+
+    with Store.open(postgresql_url) as store:
+        with store.write() as connection:  # as just after writing: PostgreSQL has no statistics yet
+            for table in ("individuals", "evaluations"):
+                connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
+        writer = store.create_run(spec())
+        individuals = asked(0, 2000)
+        writer.record_generation(0, individuals, None)
+        writer.record_evaluations([done(individual) for individual in individuals])
+        query = queries.individuals_query(1)
+        for asked_for in (queries.best_first(query, 20), queries.in_order(query), queries.progress_query(1)):
+            sql = asked_for.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+            plan = " ".join(row[0] for row in ask(store, f"EXPLAIN {str(sql).replace(':', chr(92) + ':')}"))
+            assert "Join Filter" not in plan
