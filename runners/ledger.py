@@ -81,11 +81,6 @@ class Ledger:
             for member, each in zip(chunk.members, fields, strict=True)
         ]
 
-    def unanswered(self, chunk: Chunk) -> None:
-        """The chunk was not evaluated and nobody is to blame: send it again."""
-        self._tries.subtract(chunk.members)
-        self._again.appendleft(chunk.members)
-
     def lost(
         self, chunk: Chunk, words: LastWords | None, worker: str, *, told: bool, error: str = ""
     ) -> list[Evaluation]:

@@ -81,11 +81,3 @@ def test_workers_that_die_before_they_begin_end_the_run():
 
     with pytest.raises(RunnerError, match="workers died before they evaluated"):
         die_for_ever()
-
-
-def test_what_was_not_evaluated_costs_no_attempt():
-    ledger = ledger_of(1)
-    chunk = ledger.next(1)
-    ledger.unanswered(chunk)
-    (evaluation,) = ledger.done(ledger.next(1), [{"status": Status.OK}])
-    assert evaluation.attempt == 1
