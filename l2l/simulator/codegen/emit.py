@@ -89,10 +89,14 @@ def slots_of_parameters(layout: Layout) -> dict[str, tuple[int, int]]:
 
 def emit(step: Step, layout: Layout) -> str:
     """The source of a module that defines `kernel`."""
-    return _Emitter(step, layout).module()
+    return Emitter(step, layout).module()
 
 
-class _Emitter:
+class Emitter:
+    """Prints the kernel for CPU lanes; the CUDA kernel overrides what surrounds the step of a node."""
+
+    printer_class = Printer
+
     def __init__(self, step: Step, layout: Layout) -> None:
         self.step = step
         self.layout = layout
@@ -112,7 +116,7 @@ class _Emitter:
         for m in range(len(layout.recorders)):
             for name in (*balloon.STATES, "z"):
                 leaves[f"b{m}.{name}"] = (f"b{m}{name}", 2)
-        self.printer = Printer(leaves)
+        self.printer = self.printer_class(leaves)
 
     # -- the module -------------------------------------------------------------------------------------------------
 
@@ -304,18 +308,25 @@ class _Emitter:
         if self.layout.noise == "given":
             return [f"z{i} = broadcast(scalar_load(G, ((tb + {kk})*{len(states)} + {i})*n + i))" for i in indices]
         # The four nodes that share a Philox block come one after the other: the first fetches for all.
-        place = f"(({{q}}*{self.K} + {kk})*{NOISE_GROUP} + {{g}})*{L}"
         fill = []
         for q, index in enumerate(indices):
             fill.append(
                 f"g0, g1, g2, g3 = normals(np.uint32(t0 + tb + {kk}), np.uint32(i >> 2 | {index << 24}), seed0, seed1)"
             )
-            fill += [f"store(Z, {place.format(q=q, g=g)}, g{g})" for g in range(NOISE_GROUP)]
+            fill += [f"store(Z, {self.noise_place(q, kk, str(g))}, g{g})" for g in range(NOISE_GROUP)]
         return [
             "if (i & 3) == 0:",
             *indented(["seed0 = load(SD, 0)", f"seed1 = load(SD, {L})", *fill]),
-            *(f"z{index} = load(Z, {place.format(q=q, g='(i & 3)')})" for q, index in enumerate(indices)),
+            *(f"z{index} = load(Z, {self.noise_place(q, kk, '(i & 3)')})" for q, index in enumerate(indices)),
         ]
+
+    def noise_place(self, q: int, kk: str, g: str) -> str:
+        """Where the normals of the q-th noisy state for step kk of the g-th of four nodes stand."""
+        return f"(({q}*{self.K} + {kk})*{NOISE_GROUP} + {g})*{self.L}"
+
+    def product(self, a: str, b: str) -> str:
+        """a*b, rounded."""
+        return f"{a}*{b}"
 
     def coupling_of_step(self, ring: bool) -> list[str]:
         L, K, rows = self.L, self.K, self.layout.rows
@@ -351,7 +362,7 @@ class _Emitter:
             every, texts = self.printer.print(observed, "m")
             for v, text in enumerate(texts):
                 every += self.accumulate(m, v, text)
-            due = self.due(m, [f"s{m}_{v}*inverse{m}" for v in range(recorder.sums)])
+            due = self.due(m, [self.product(f"s{m}_{v}", f"inverse{m}") for v in range(recorder.sums)])
             due = [f"inverse{m} = broadcast(real(1.0)/real(scalar_load(M, {2 * m})))", *due]
             sums = recorder.sums * (2 if recorder.compensated else 1)
             due += [f"{name} = broadcast(zero)" for name in self.accumulators(m)[:sums]]
