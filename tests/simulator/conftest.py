@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+def kernel_cache() -> None:
     """Compiled kernels of the tests are kept in the repository's cache folder, if nothing else is chosen."""
     os.environ.setdefault("L2L_CACHE", str(HERE.parents[2] / ".pytest_cache" / "l2l"))
 

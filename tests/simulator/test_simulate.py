@@ -225,8 +225,8 @@ def test_divergence_ends_one_simulation_only(network: Connectome, speed: float |
         seed=np.array([1, 1, 1]),
         **options,
     )
-    assert list(mixed.status)[0] == "ok"
-    assert list(mixed.status)[2] == "ok"
+    assert mixed.status[0] == "ok"
+    assert mixed.status[2] == "ok"
     assert mixed.status[1].startswith("diverged at step")
     np.testing.assert_array_equal(mixed.array("raw")[[0, 2]], good.array("raw")[[0, 0]])
     assert np.isnan(mixed.array("raw")[1, -1]).any()

@@ -117,6 +117,9 @@ class Emitter:
             for name in (*balloon.STATES, "z"):
                 leaves[f"b{m}.{name}"] = (f"b{m}{name}", 2)
         self.printer = self.printer_class(leaves)
+        # Source that fetches noise, for four nodes together: before a node, or before the rows of a block of nodes.
+        self.before_node: list[str] = []
+        self.before_rows: list[str] = []
 
     # -- the module -------------------------------------------------------------------------------------------------
 
@@ -243,7 +246,14 @@ class Emitter:
                     "new = half - now",
                     *self.counters(),
                     f"for ib in range((n + {rows - 1})//{rows}):",
-                    *indented([*sums, f"for i in range(ib*{rows}, min(n, ib*{rows} + {rows})):", *indented(node)]),
+                    *indented(
+                        [
+                            *self.before_rows,
+                            *sums,
+                            f"for i in range(ib*{rows}, min(n, ib*{rows} + {rows})):",
+                            *indented(node),
+                        ]
+                    ),
                 ]
             ),
         ]
@@ -287,6 +297,7 @@ class Emitter:
             names = self.accumulators(m)
             before += [f"{name} = load(A{m}, (i*{recorder.slots} + {s})*{L})" for s, name in enumerate(names)]
             after += [f"store(A{m}, (i*{recorder.slots} + {s})*{L}, {name})" for s, name in enumerate(names)]
+        before = [*self.before_node, *before]
         if kk == "0":
             return [*before, *body, *after]
         return [*before, "for kk in range(kn):", *indented(body), *after]
@@ -314,11 +325,16 @@ class Emitter:
                 f"g0, g1, g2, g3 = normals(np.uint32(t0 + tb + {kk}), np.uint32(i >> 2 | {index << 24}), seed0, seed1)"
             )
             fill += [f"store(Z, {self.noise_place(q, kk, str(g))}, g{g})" for g in range(NOISE_GROUP)]
-        return [
-            "if (i & 3) == 0:",
-            *indented(["seed0 = load(SD, 0)", f"seed1 = load(SD, {L})", *fill]),
-            *(f"z{index} = load(Z, {self.noise_place(q, kk, '(i & 3)')})" for q, index in enumerate(indices)),
-        ]
+        seeds = ["seed0 = load(SD, 0)", f"seed1 = load(SD, {L})"]
+        use = [f"z{index} = load(Z, {self.noise_place(q, kk, '(i & 3)')})" for q, index in enumerate(indices)]
+        if kk == "kk":
+            block = [*seeds, "for kk in range(kn):", *indented(fill)]
+            self.before_node = ["if (i & 3) == 0:", *indented(block)]
+        elif self.layout.rows == NOISE_GROUP:  # ahead of the sums: faster than between the nodes
+            self.before_rows = [f"i = ib*{NOISE_GROUP}", *seeds, *fill]
+        else:
+            self.before_node = ["if (i & 3) == 0:", *indented([*seeds, *fill])]
+        return use
 
     def noise_place(self, q: int, kk: str, g: str) -> str:
         """Where the normals of the q-th noisy state for step kk of the g-th of four nodes stand."""
@@ -350,8 +366,6 @@ class Emitter:
         names = [f"s{m}_{v}" for v in range(recorder.sums)]
         if recorder.compensated:
             names += [f"f{m}_{v}" for v in range(recorder.sums)]
-        if recorder.kind == "bold":
-            names += [f"b{m}{name}" for name in balloon.STATES]
         return names
 
     def record(self, m: int) -> list[str]:
@@ -364,8 +378,7 @@ class Emitter:
                 every += self.accumulate(m, v, text)
             due = self.due(m, [self.product(f"s{m}_{v}", f"inverse{m}") for v in range(recorder.sums)])
             due = [f"inverse{m} = broadcast(real(1.0)/real(scalar_load(M, {2 * m})))", *due]
-            sums = recorder.sums * (2 if recorder.compensated else 1)
-            due += [f"{name} = broadcast(zero)" for name in self.accumulators(m)[:sums]]
+            due += [f"{name} = broadcast(zero)" for name in self.accumulators(m)]
         else:
             with _Scope(self.printer):
                 due, texts = self.printer.print(observed, "m")
@@ -397,8 +410,16 @@ class Emitter:
         with _Scope(self.printer):
             new, signal = balloon_graphs(recorder.constants, recorder.h, f"b{m}.")
             lines, texts = self.printer.print(new, "n")
-            lines = [f"b{m}z = {values[0]}", *lines, *(f"u{i} = {text}" for i, text in enumerate(texts))]
-            lines += [f"b{m}{name} = u{i}" for i, name in enumerate(balloon.STATES)]
+            first = recorder.slots - len(balloon.STATES)
+            place = {name: f"(i*{recorder.slots} + {first + i})*{L}" for i, name in enumerate(balloon.STATES)}
+            lines = [
+                *(f"b{m}{name} = load(A{m}, {at})" for name, at in place.items()),
+                f"b{m}z = {values[0]}",
+                *lines,
+                *(f"u{i} = {text}" for i, text in enumerate(texts)),
+                *(f"b{m}{name} = u{i}" for i, name in enumerate(balloon.STATES)),
+                *(f"store(A{m}, {at}, b{m}{name})" for name, at in place.items()),
+            ]
         with _Scope(self.printer):
             more, [text] = self.printer.print([signal], "n")
         skip = f"scalar_load(M, {2 * len(self.layout.recorders) + m})"

@@ -69,8 +69,8 @@ def test_float32_follows_tvb_as_far_as_rounding_allows(case: str, tvb: Callable[
     data = tvb(case)
     duration = min(float(data["T"]), 20.0)
     error = relative_error(run(data, "cpu", "float32", duration)[0], data)
-    # `sens_1e12`: growth of a perturbation of 1e-12. Rounding of the right-hand side perturbs by 1e-7 each step; bounded
-    # below by what a few roundings make, whatever the growth.
+    # `sens_1e12`: what a perturbation of 1e-12 grows to. Rounding of the right-hand side perturbs by 6e-8 each step;
+    # bounded below by what a few roundings make, whatever the growth.
     growth = float(data["sens_1e12"].max()) / 1e-12
     assert error.max() < 6e-8 * max(16.0, 4 * growth)
 
