@@ -25,7 +25,9 @@ from l2l.trajectory import Trajectory
 
 NAMES = ("G", "w", "I0", "sigma", "tau")
 SPEC: dict[str, Any] = {
-    "name": "benchmark", "seed": 1, "space": {name: {"kind": "real", "low": 0.0, "high": 1.0} for name in NAMES},
+    "name": "benchmark",
+    "seed": 1,
+    "space": {name: {"kind": "real", "low": 0.0, "high": 1.0} for name in NAMES},
     "objectives": [{"name": "fc_corr", "maximize": True}, {"name": "fcd_ks", "maximize": False}],
     "provenance": {"script": "x = 1\n" * 500},
 }
@@ -35,13 +37,24 @@ RNG = np.random.default_rng(0)
 def generation(number: int, size: int) -> list[Individual]:
     points = RNG.random((size, len(NAMES))).tolist()
     seeds = RNG.integers(2**64, size=size, dtype=np.uint64).tolist()
-    return [Individual(dict(zip(NAMES, point, strict=True)), number, place, seed=seed)
-            for place, (point, seed) in enumerate(zip(points, seeds, strict=True))]
+    return [
+        Individual(dict(zip(NAMES, point, strict=True)), number, place, seed=seed)
+        for place, (point, seed) in enumerate(zip(points, seeds, strict=True))
+    ]
 
 
 def evaluation(individual: Individual, recordings: dict[str, np.ndarray] | None = None) -> Evaluation:
-    return Evaluation(individual, Status.OK, {"fc_corr": RNG.random(), "fcd_ks": RNG.random()}, {}, recordings or {},
-                      started=time.time(), seconds=0.1, worker="tcp://127.0.0.1:34567", host="node")
+    return Evaluation(
+        individual,
+        Status.OK,
+        {"fc_corr": RNG.random(), "fcd_ks": RNG.random()},
+        {},
+        recordings or {},
+        started=time.time(),
+        seconds=0.1,
+        worker="tcp://127.0.0.1:34567",
+        host="node",
+    )
 
 
 def rate(count: int, action: Callable[[], object]) -> float:
@@ -114,8 +127,10 @@ def main() -> None:
             results = [*single(writer), *batched(writer, given.individuals)]
         results += reading(store, given.individuals)
         results += many_runs(store)
-        print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-              f"SQLite {sqlite3.sqlite_version}, {store.label.partition(':')[0]}")
+        print(
+            f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+            f"SQLite {sqlite3.sqlite_version}, {store.label.partition(':')[0]}"
+        )
         for what, figure, unit in results:
             print(f"{what:<55} {figure:>12,.1f} {unit}")
         if given.url is None:

@@ -11,10 +11,10 @@ network = BrainNetwork(
     connectome=data.connectome.sqrt().normalised("spectral"),
     target=data.fc,
     free={
-        "G": Real(0.0, 3.0),  # global coupling
-        "w": Real(0.2, 1.0),  # local recurrence
-        "I_o": Real(0.28, 0.36, unit="nA"),  # external input
-        "sigma": Real(1e-4, 1e-2, log=True),  # noise amplitude
+        "G": Real(0.0, 2.0),  # global coupling
+        "w": Real(0.2, 0.7),  # local recurrence
+        "I_o": Real(0.28, 0.34, unit="nA"),  # external input
+        "sigma": Real(2e-3, 2e-2, log=True),  # noise amplitude
     },
     duration="4 min",
     tr="720 ms",

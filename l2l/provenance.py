@@ -72,7 +72,9 @@ def _git(folder: Path) -> dict[str, Any] | None:
     """Commit and cleanliness of the script's repository; None where there is none."""
     try:
         commit, status = (
-            subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=5, check=True).stdout
+            subprocess.run(
+                ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=5, check=True
+            ).stdout
             for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
         )
     except (OSError, subprocess.SubprocessError):

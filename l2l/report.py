@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from l2l.simulator.model import Model
     from l2l.trajectory import Trajectory
 
 
@@ -24,7 +25,7 @@ def print_summary(trajectory: Trajectory, reason: str, elapsed: float, console: 
     )
     print_best(trajectory, 5, console)
     console.print(
-        f"more: l2l best {trajectory.run.id} --store {trajectory.store_url}", highlight=False, soft_wrap=True
+        f"more: l2l best {trajectory.run.id} --store {trajectory.store_label}", highlight=False, soft_wrap=True
     )
 
 
@@ -47,15 +48,79 @@ _HIDDEN = ("id", "status", "worker", "host", "device", "started", "seed", "error
 
 def print_frame(frame: pd.DataFrame, console: Console | None = None, title: str | None = None) -> None:
     """A data frame as a table."""
+    from pandas.api.types import is_numeric_dtype
     from rich import box
     from rich.table import Table
 
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     for name in frame.columns:
-        table.add_column(str(name), justify="left" if frame[name].dtype == object else "right", overflow="fold")
+        table.add_column(str(name), justify="right" if is_numeric_dtype(frame[name]) else "left", overflow="fold")
     for row in frame.itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
     (console or _console()).print(table)
+
+
+def model_as_json(model: Model) -> dict[str, Any]:
+    """A model as JSON values; limits that are infinite become null."""
+
+    def finite(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    return {
+        "name": model.name,
+        "description": model.description,
+        "source": model.source,
+        "states": [
+            {
+                "name": state.name,
+                "initial": [state.low, state.high],
+                "bounds": [finite(state.lower), finite(state.upper)],
+                "unit": state.unit,
+                "description": state.description,
+            }
+            for state in model.states
+        ],
+        "parameters": [
+            {
+                "name": parameter.name,
+                "default": parameter.default,
+                "range": [finite(parameter.low), finite(parameter.high)],
+                "unit": parameter.unit,
+                "description": parameter.description,
+            }
+            for parameter in model.parameters
+        ],
+        "inputs": [{"symbol": each.symbol, "source": each.source, "coupling": each.coupling} for each in model.inputs],
+        "derived": dict(model.derived),
+        "derivatives": dict(model.derivatives),
+        "exposed": dict(model.exposed),
+    }
+
+
+def print_model(model: Model, console: Console | None = None) -> None:
+    """The equations of a model, then its state variables and its parameters with units and ranges."""
+    import pandas as pd
+
+    console = console or _console()
+    console.print(f"{model.name}: {model.description}\nSource: {model.source}\n", highlight=False, markup=False)
+    for each in model.inputs:
+        console.print(f"  {each.symbol} = coupling of {each.source}", highlight=False, markup=False)
+    for name, expression in model.derived:
+        console.print(f"  {name} = {expression}", highlight=False, markup=False)
+    for name, expression in model.derivatives.items():
+        console.print(f"  d{name}/dt = {expression}", highlight=False, markup=False)
+    known = model_as_json(model)
+    for what in ("states", "parameters"):
+        rows = [
+            {key: _interval(value) if isinstance(value, list) else value for key, value in row.items()}
+            for row in known[what]
+        ]
+        print_frame(pd.DataFrame(rows), console, title=what)
+
+
+def _interval(ends: list[float | None]) -> str:
+    low, high = ends
+    return f"{'-∞' if low is None else f'{low:g}'} … {'∞' if high is None else f'{high:g}'}"
 
 
 def _cell(value: Any) -> str:

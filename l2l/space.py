@@ -124,8 +124,14 @@ class Real:
         return np.where(source <= at[0], to[0], inside)
 
     def as_json(self) -> dict[str, Any]:
-        return {"kind": "real", "low": self.low, "high": self.high, "log": self.log, "shape": list(self.shape),
-                "unit": self.unit}
+        return {
+            "kind": "real",
+            "low": self.low,
+            "high": self.high,
+            "log": self.log,
+            "shape": list(self.shape),
+            "unit": self.unit,
+        }
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-
 class Trajectory:
     """One run as recorded; open one with `Trajectory.open`.
 
@@ -69,12 +68,18 @@ class Trajectory:
     def objectives(self) -> tuple[Objective, ...]:
         """What was optimized; the first defines `best`."""
         return tuple(
-            Objective(str(item["name"]), bool(item.get("maximize", False))) for item in self._record.objectives)
+            Objective(str(item["name"]), bool(item.get("maximize", False))) for item in self._record.objectives
+        )
 
     @property
     def store_url(self) -> str:
         """Where the run is kept: `Trajectory.open(store_url, run.id)` opens it again from any folder."""
         return self._store.url
+
+    @property
+    def store_label(self) -> str:
+        """As `store_url`, without a password: for people and logs."""
+        return self._store.label
 
     def individuals(self) -> pd.DataFrame:
         """One row an individual, in the order they were asked, with the last attempt of its evaluation.
@@ -126,11 +131,13 @@ class Trajectory:
         table = pd.DataFrame({"number": found["number"], "size": found["size"]})
         progress = self._columns(queries.progress_query(self._id))
         fitness = self._fitness(progress["fitness"], set())
-        individuals = pd.DataFrame({
-            "generation": progress["generation"],
-            "failed": np.array([status != "ok" for status in progress["status"]], dtype=bool),
-            "seconds": np.array(progress["seconds"], dtype=np.float64),
-        })
+        individuals = pd.DataFrame(
+            {
+                "generation": progress["generation"],
+                "failed": np.array([status != "ok" for status in progress["status"]], dtype=bool),
+                "seconds": np.array(progress["seconds"], dtype=np.float64),
+            }
+        )
         grouped = individuals.groupby("generation")
         columns = {"evaluated": grouped.size(), "failures": grouped["failed"].sum()}
         for name, reported in zip(self._names, fitness.values(), strict=True):
@@ -165,8 +172,21 @@ class Trajectory:
     def failures(self) -> pd.DataFrame:
         """Every evaluation that did not end well, with its error and traceback."""
         table = self.evaluations()
-        columns = ["individual", "generation", "position", "replicate", "task", "attempt", "status", "error",
-                   "traceback", "worker", "host", "device", "seconds"]
+        columns = [
+            "individual",
+            "generation",
+            "position",
+            "replicate",
+            "task",
+            "attempt",
+            "status",
+            "error",
+            "traceback",
+            "worker",
+            "host",
+            "device",
+            "seconds",
+        ]
         return table.loc[table["status"].ne("ok"), columns].reset_index(drop=True)
 
     def events(self) -> pd.DataFrame:
@@ -174,11 +194,13 @@ class Trajectory:
         import pandas as pd
 
         rows = self._rows(queries.events_query(self._id))
-        return pd.DataFrame({
-            "at": _times(row.at for row in rows),
-            "kind": [row.kind for row in rows],
-            "details": pd.Series([row.details for row in rows], dtype=object),
-        })
+        return pd.DataFrame(
+            {
+                "at": _times(row.at for row in rows),
+                "kind": [row.kind for row in rows],
+                "details": pd.Series([row.details for row in rows], dtype=object),
+            }
+        )
 
     def recordings(self, individual: Any, *, replicate: int = 0, task: str = "") -> list[str]:
         """The names of the arrays recorded for an individual, given as for `recording`."""
@@ -208,7 +230,8 @@ class Trajectory:
         if isinstance(individual, tuple) and len(individual) == 2:
             generation, position = (int(number) for number in individual)
             found = self._store.read(
-                lambda connection: queries.individual_id(connection, self._id, generation, position))
+                lambda connection: queries.individual_id(connection, self._id, generation, position)
+            )
             if found is None:
                 raise StoreError(f"run {self._id} has no individual at generation {generation}, position {position}")
             return found
@@ -216,8 +239,10 @@ class Trajectory:
             try:
                 individual = individual["id"]
             except (TypeError, KeyError, IndexError) as error:
-                raise StoreError("an individual must be (generation, position), the id of its row, a row of a table, "
-                                 f"or an Individual, but got {individual!r:.80}") from error
+                raise StoreError(
+                    "an individual must be (generation, position), the id of its row, a row of a table, "
+                    f"or an Individual, but got {individual!r:.80}"
+                ) from error
         row_id = int(individual)
         if not self._store.read(lambda connection: queries.belongs(connection, self._id, row_id)):
             raise StoreError(f"run {self._id} has no individual with the id {row_id}")

@@ -23,6 +23,13 @@ class Runner(ABC):
     def evaluate(self, optimizee: Optimizee, individuals: Sequence[Individual]) -> Iterator[Evaluation]:
         """Evaluations as they complete."""
 
+    def evaluate_in_bursts(
+        self, optimizee: Optimizee, individuals: Sequence[Individual]
+    ) -> Iterator[Sequence[Evaluation]]:
+        """As `evaluate`, but what arrives at the same moment comes together: one commit serves it."""
+        for evaluation in self.evaluate(optimizee, individuals):
+            yield [evaluation]
+
     def __enter__(self) -> Self:
         return self
 

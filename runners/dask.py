@@ -185,6 +185,12 @@ class DaskRunner(Runner):
     # --- individuals -------------------------------------------------------------------------------------------
 
     def evaluate(self, optimizee: Optimizee, individuals: Sequence[Individual]) -> Iterator[Evaluation]:
+        bursts = self.evaluate_in_bursts(optimizee, individuals)
+        return (evaluation for burst in bursts for evaluation in burst)
+
+    def evaluate_in_bursts(
+        self, optimizee: Optimizee, individuals: Sequence[Individual]
+    ) -> Iterator[Sequence[Evaluation]]:
         if self._client is None:
             raise RunnerError("a DaskRunner evaluates while it is open: `with DaskRunner() as runner: ...`")
         name, pickled = self._pickle(optimizee)
@@ -205,7 +211,7 @@ class DaskRunner(Runner):
             self._pickled = (optimizee, hashlib.sha256(pickled).hexdigest(), pickled)
         return self._pickled[1:]
 
-    def _stream(self, ledger: Ledger, name: str, pickled: bytes) -> Iterator[Evaluation]:
+    def _stream(self, ledger: Ledger, name: str, pickled: bytes) -> Iterator[Sequence[Evaluation]]:
         assert self._cluster is not None
         folder, shared = self._cluster.folder, self._cluster.shared_folder
         window = Window(self._client, name, pickled, folder, shared, self.deadline)
@@ -221,8 +227,9 @@ class DaskRunner(Runner):
                 news = window.news(_TICK)
                 if not news:
                     self._check()
-                for chunk, reply in news:
-                    yield from self._settle(ledger, window, chunk, reply)
+                settled = [each for chunk, reply in news for each in self._settle(ledger, window, chunk, reply)]
+                if settled:
+                    yield settled
             self._pace[name] = ledger.plan.seconds
         finally:
             window.close()

@@ -106,9 +106,7 @@ class Ledger:
                 self._again.append(innocent)
         return self._blame(chunk.members[first:last], words, worker, error)
 
-    def _blame(
-        self, members: tuple[int, ...], words: LastWords | None, worker: str, error: str
-    ) -> list[Evaluation]:
+    def _blame(self, members: tuple[int, ...], words: LastWords | None, worker: str, error: str) -> list[Evaluation]:
         if len(members) > 1:
             half = len(members) // 2
             self._again += [members[:half], members[half:]]

@@ -31,4 +31,3 @@ class SerialRunner(Runner):
 
     def describe(self) -> dict[str, Any]:
         return {"runner": "serial"}
-

@@ -164,9 +164,7 @@ def test_the_best_are_validated_with_fresh_noise_and_once_only(tmp_path: Path) -
 def test_another_experiment_may_not_resume_a_run(tmp_path: Path) -> None:
     store = tmp_path / "l2l.db"
     with pytest.raises(KeyboardInterrupt):
-        Experiment(bowl, space=SPACE, generations=5, runner="serial").run(
-            store=store, runner=StopAfter(3), quiet=True
-        )
+        Experiment(bowl, space=SPACE, generations=5, runner="serial").run(store=store, runner=StopAfter(3), quiet=True)
     with pytest.raises(ResumeError, match="these differ: seed"):
         Experiment(bowl, space=SPACE, generations=5, runner="serial", seed=1).resume(store=store)
     with pytest.raises(ResumeError, match="these differ: optimizee"):
@@ -209,9 +207,11 @@ def test_spaces_of_every_kind_go_through(tmp_path: Path) -> None:
         assert w.shape == (3,)
         return n + (rule == "b") + float(w.sum())
 
-    frame = Experiment(mixed, "genetic", space=space, generations=2, runner="serial").run(
-        store=tmp_path / "l2l.db", quiet=True
-    ).individuals()
+    frame = (
+        Experiment(mixed, "genetic", space=space, generations=2, runner="serial")
+        .run(store=tmp_path / "l2l.db", quiet=True)
+        .individuals()
+    )
     assert (frame["status"] == "ok").all()
     assert {"n", "rule", "w[0]", "w[2]"} <= set(frame.columns)
 

@@ -26,7 +26,8 @@ def test_script_and_versions_are_recorded(tmp_path: Path) -> None:
 def test_the_commit_of_the_scripts_repository_is_recorded(tmp_path: Path) -> None:
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b.example"]
-        return subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        command = ["git", *identity, *arguments]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
 
     script = tmp_path / "fit.py"
     script.write_text("1\n")

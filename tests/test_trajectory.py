@@ -35,17 +35,27 @@ def path(tmp_path):
     path = tmp_path / "l2l.db"
     with Store.open(path) as store:
         store.create_run(RunSpec(name="older", seed=1, space=SPACE.as_json(), objectives=OBJECTIVES)).close()
-        writer = store.create_run(RunSpec(name="fit", seed=1, space=SPACE.as_json(), objectives=OBJECTIVES,
-                                          provenance={"script": "x = 1"}))
+        writer = store.create_run(
+            RunSpec(name="fit", seed=1, space=SPACE.as_json(), objectives=OBJECTIVES, provenance={"script": "x = 1"})
+        )
         first, second, third = (generation(number) for number in range(3))
         writer.record_generation(0, first, None)
-        writer.record_evaluations([
-            ok(first[0], 0.1, 9.0, measurements={"fcd": 0.3}, recordings={"fc": np.eye(3), "bold": np.arange(4.0)}),
-            ok(first[1], 0.3, 7.0, measurements={"fcd": float("nan"), "note": "x"}, started=1.75e9, worker="w1"),
-            ok(first[2], 0.2, 8.0),
-            Evaluation(first[3], Status.FAILED, error="ZeroDivisionError: division by zero", traceback="Traceback ...",
-                       host="node7", seconds=2.0),
-            Evaluation(first[4], Status.TIMEOUT, error="past 5 s", seconds=5.0)])
+        writer.record_evaluations(
+            [
+                ok(first[0], 0.1, 9.0, measurements={"fcd": 0.3}, recordings={"fc": np.eye(3), "bold": np.arange(4.0)}),
+                ok(first[1], 0.3, 7.0, measurements={"fcd": float("nan"), "note": "x"}, started=1.75e9, worker="w1"),
+                ok(first[2], 0.2, 8.0),
+                Evaluation(
+                    first[3],
+                    Status.FAILED,
+                    error="ZeroDivisionError: division by zero",
+                    traceback="Traceback ...",
+                    host="node7",
+                    seconds=2.0,
+                ),
+                Evaluation(first[4], Status.TIMEOUT, error="past 5 s", seconds=5.0),
+            ]
+        )
         writer.record_told(0, {"sigma": 0.3})
         writer.record_generation(1, second, [((0, 1),)] * 5)
         writer.record_evaluations([ok(individual, 0.4 + place / 10) for place, individual in enumerate(second)])
@@ -84,8 +94,27 @@ def test_the_run_is_chosen(path, trajectory):
 def test_individuals(trajectory):
     table = trajectory.individuals()
     assert list(table.columns) == [
-        "id", "generation", "position", "status", "G", "n", "rule", "w[0]", "w[1]", "fc_corr", "rmse", "fcd", "note",
-        "attempt", "started", "seconds", "worker", "host", "device", "error"]
+        "id",
+        "generation",
+        "position",
+        "status",
+        "G",
+        "n",
+        "rule",
+        "w[0]",
+        "w[1]",
+        "fc_corr",
+        "rmse",
+        "fcd",
+        "note",
+        "attempt",
+        "started",
+        "seconds",
+        "worker",
+        "host",
+        "device",
+        "error",
+    ]
     assert len(table) == 15
     assert table["generation"].tolist() == [0] * 5 + [1] * 5 + [2] * 5
     assert table["position"].tolist() == [0, 1, 2, 3, 4] * 3
@@ -189,8 +218,17 @@ def test_recordings(trajectory):
         trajectory.recording("first", "fc")
 
 
-@pytest.mark.parametrize("change", ["shape = '[1073741824]'", "shape = '[500000,500000]'", "dtype = '|O'",
-                                    "codec = 'pickle'", "data = x'00'", "shape = '\"x\"'"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "shape = '[1073741824]'",
+        "shape = '[500000,500000]'",
+        "dtype = '|O'",
+        "codec = 'pickle'",
+        "data = x'00'",
+        "shape = '\"x\"'",
+    ],
+)
 def test_a_hostile_recording_is_refused(path, change):
     import sqlite3
 
@@ -220,8 +258,14 @@ def test_an_empty_run(tmp_path):
     with Store.open(tmp_path / "l2l.db") as store:
         store.create_run(RunSpec(name="x", seed=1, space=SPACE.as_json(), objectives=OBJECTIVES)).close()
     with Trajectory.open(tmp_path / "l2l.db") as trajectory:
-        for table in (trajectory.individuals(), trajectory.best(), trajectory.generations(), trajectory.evaluations(),
-                      trajectory.failures(), trajectory.events()):
+        for table in (
+            trajectory.individuals(),
+            trajectory.best(),
+            trajectory.generations(),
+            trajectory.evaluations(),
+            trajectory.failures(),
+            trajectory.events(),
+        ):
             assert len(table) == 0
             assert len(table.columns) > 1
         assert trajectory.best_individuals() == trajectory.validated() == []
@@ -247,8 +291,9 @@ def test_best_of_a_large_run_is_quick(tmp_path):
 
 
 def test_pandas_is_imported_when_needed():
-    code = ("import sys, l2l.trajectory, l2l.store; assert 'pandas' not in sys.modules; "
-            "assert 'alembic' not in sys.modules")
+    code = (
+        "import sys, l2l.trajectory, l2l.store; assert 'pandas' not in sys.modules; assert 'alembic' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     code = "import sys, l2l.store; assert 'sqlalchemy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

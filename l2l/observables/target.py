@@ -30,7 +30,8 @@ class Target:
         apart = ~np.eye(len(matrix), dtype=bool)
         bad = np.argwhere(~np.isfinite(matrix) & apart)
         if len(bad):
-            raise ObservableError(f"a target FC must be finite, but is not at {tuple(map(int, bad[0]))}: drop that region")
+            place = tuple(map(int, bad[0]))
+            raise ObservableError(f"a target FC must be finite, but is not at {place}: drop that region")
         if not np.allclose(matrix[apart], matrix.T[apart], atol=1e-6):
             raise ObservableError("a target FC must be symmetric, but is not: average it with its transpose")
         if np.abs(matrix[apart]).max() > 1 + 1e-6:

@@ -55,21 +55,25 @@ def locate(url_or_path: str | os.PathLike[str] | None) -> Location:
     try:
         url = make_url(given)
     except (ArgumentError, ValueError) as error:
-        raise StoreError(f"a store's URL must read like sqlite:///l2l.db or postgresql://user@host/database: {error}") \
-            from error
+        raise StoreError(
+            f"a store's URL must read like sqlite:///l2l.db or postgresql://user@host/database: {error}"
+        ) from error
     scheme, _, driver = url.drivername.partition("+")
     if scheme == "sqlite" and driver in ("", "pysqlite"):
         if not url.database or url.database == ":memory:":
-            raise StoreError("a store must outlive its process, but an SQLite URL without a file is kept in memory: "
-                             "name a file, as in sqlite:///l2l.db")
+            raise StoreError(
+                "a store must outlive its process, but an SQLite URL without a file is kept in memory: "
+                "name a file, as in sqlite:///l2l.db"
+            )
         if url.query:
             raise StoreError(f"an SQLite URL takes no options here, but got {dict(url.query)}")
         return _file(url.database)
     if scheme in ("postgresql", "postgres") and driver in ("", "psycopg"):
         url = url.set(drivername="postgresql+psycopg")
         return Location(url.render_as_string(hide_password=False), url.render_as_string(hide_password=True), None)
-    raise StoreError(f"a store is an SQLite file or a PostgreSQL database, not {url.drivername!r}: "
-                     f"{nearest(scheme, SCHEMES)}")
+    raise StoreError(
+        f"a store is an SQLite file or a PostgreSQL database, not {url.drivername!r}: {nearest(scheme, SCHEMES)}"
+    )
 
 
 def _file(name: str) -> Location:
@@ -84,8 +88,13 @@ def connect(location: Location, *, read_only: bool, busy_timeout: float) -> Engi
         return _connect_sqlite(location.path, location.url, read_only, busy_timeout)
     options: dict[str, Any] = {"postgresql_readonly": True} if read_only else {}
     try:
-        return create_engine(location.url, json_serializer=plain.dumps, json_deserializer=plain.loads,
-                             pool_pre_ping=True, execution_options=options)
+        return create_engine(
+            location.url,
+            json_serializer=plain.dumps,
+            json_deserializer=plain.loads,
+            pool_pre_ping=True,
+            execution_options=options,
+        )
     except ModuleNotFoundError as error:
         raise StoreError("PostgreSQL needs psycopg, which is not installed: pip install 'l2l[postgres]'") from error
     except ImportError as error:
@@ -98,8 +107,9 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
 
     def create() -> sqlite3.Connection:
         # isolation_level=None: the driver must not begin transactions by itself.
-        return sqlite3.connect(_uri(path, read_only), uri=True, timeout=busy_timeout, isolation_level=None,
-                               check_same_thread=False)
+        return sqlite3.connect(
+            _uri(path, read_only), uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
+        )
 
     def configure(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
@@ -136,20 +146,25 @@ def _check_file(path: Path, read_only: bool) -> None:
             raise StoreError(f"the folder {path.parent} does not exist: create it first")
         effective = os.access in os.supports_effective_ids
         if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=effective):
-            raise StoreError(f"the folder {path.parent} cannot be written, which a database needs for the files beside "
-                             "it: name another place with --store")
+            raise StoreError(
+                f"the folder {path.parent} cannot be written, which a database needs for the files beside "
+                "it: name another place with --store"
+            )
     try:
         # Opening it for writing tells more than SQLite does, which finds out with the first row.
         with path.open("rb" if read_only else "r+b") as file:
             header = file.read(len(_HEADER))
     except FileNotFoundError:
         if read_only:
-            raise StoreError(f"there is no database at {path}: run an experiment first, or name another with --store "
-                             "or L2L_STORE") from None
+            raise StoreError(
+                f"there is no database at {path}: run an experiment first, or name another with --store or L2L_STORE"
+            ) from None
         return
     except OSError as error:
-        raise StoreError(f"the database {path} cannot be {'read' if read_only else 'written'}: {error.strerror}: check "
-                         "its permissions, or name another with --store") from error
+        raise StoreError(
+            f"the database {path} cannot be {'read' if read_only else 'written'}: {error.strerror}: check "
+            "its permissions, or name another with --store"
+        ) from error
     if header != _HEADER and (header or read_only):
         raise StoreError(f"{path} is not an SQLite database: name another file, or move this one away")
 
@@ -176,7 +191,9 @@ def _choose_journal(path: Path, network: str, busy_timeout: float) -> None:
     if network:
         warnings.warn(
             f"{path} is on a network file system ({network}): a rollback journal is used, which is slower, and only "
-            "one process may write. For several, use PostgreSQL (--store postgresql://...)", stacklevel=2)
+            "one process may write. For several, use PostgreSQL (--store postgresql://...)",
+            stacklevel=2,
+        )
         return
     with _translated_as(str(path)):
         connection = sqlite3.connect(_uri(path, False), uri=True, timeout=busy_timeout, isolation_level=None)
@@ -191,8 +208,10 @@ def _choose_journal(path: Path, network: str, busy_timeout: float) -> None:
         finally:
             connection.close()
     if mode != "wal":
-        warnings.warn(f"the file system of {path} does not allow SQLite's WAL mode: readers and the writer wait for "
-                      "each other", stacklevel=2)
+        warnings.warn(
+            f"the file system of {path} does not allow SQLite's WAL mode: readers and the writer wait for each other",
+            stacklevel=2,
+        )
 
 
 def _enter_wal(connection: sqlite3.Connection, busy_timeout: float) -> str:
@@ -227,11 +246,16 @@ def _translated_as(label: str) -> Iterator[None]:
 
 #: What an error text contains, and what is said then.
 _REMEDIES = (
-    ("database is locked", "another process has been writing for longer than the busy timeout: wait for it or end it; "
-                           "for several drivers at once use PostgreSQL"),
+    (
+        "database is locked",
+        "another process has been writing for longer than the busy timeout: wait for it or end it; "
+        "for several drivers at once use PostgreSQL",
+    ),
     ("database schema is locked", "another process is changing the schema: try again"),
-    ("readonly database", "it cannot be written: check the permissions of the file and its folder, or name another "
-                          "with --store"),
+    (
+        "readonly database",
+        "it cannot be written: check the permissions of the file and its folder, or name another with --store",
+    ),
     ("read-only transaction", "it was opened for reading only"),
     ("query_only", "it was opened for reading only"),
     ("disk is full", "free some space, then resume the run: everything recorded before is kept"),

@@ -4,12 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_NETWORK = frozenset({
-    "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "davfs", "fhgfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2",
-    "orangefs", "panfs", "pvfs2", "quobyte", "smb2", "smb3", "smbfs", "wekafs",
-    "fuse.beegfs", "fuse.ceph", "fuse.davfs2", "fuse.gcsfuse", "fuse.glusterfs", "fuse.goofys", "fuse.juicefs",
-    "fuse.mfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "fuse.quobyte",
-})
+_NETWORK = frozenset(
+    {
+        "9p",
+        "acfs",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "davfs",
+        "fhgfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "panfs",
+        "pvfs2",
+        "quobyte",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "wekafs",
+        "fuse.beegfs",
+        "fuse.ceph",
+        "fuse.davfs2",
+        "fuse.gcsfuse",
+        "fuse.glusterfs",
+        "fuse.goofys",
+        "fuse.juicefs",
+        "fuse.mfs",
+        "fuse.rclone",
+        "fuse.s3fs",
+        "fuse.sshfs",
+        "fuse.quobyte",
+    }
+)
 _MOUNTS = Path("/proc/self/mountinfo")
 
 

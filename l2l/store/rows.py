@@ -16,11 +16,18 @@ def individual_row(
 ) -> dict[str, Any]:
     """A row of `individuals`. Raises StoreError if the individual is of another place."""
     if (individual.generation, individual.position) != (generation, position):
-        raise StoreError(f"individuals must come in the order of their positions, but the one at {position} of "
-                         f"generation {generation} says {(individual.generation, individual.position)}")
+        raise StoreError(
+            f"individuals must come in the order of their positions, but the one at {position} of "
+            f"generation {generation} says {(individual.generation, individual.position)}"
+        )
     return {
-        "run_id": run_id, "generation": generation, "position": position, "parameters": dict(individual.parameters),
-        "seed": _seed(individual), "loss": None, "parents": [list(parent) for parent in parents] or None,
+        "run_id": run_id,
+        "generation": generation,
+        "position": position,
+        "parameters": dict(individual.parameters),
+        "seed": _seed(individual),
+        "loss": None,
+        "parents": [list(parent) for parent in parents] or None,
     }
 
 
@@ -29,12 +36,22 @@ def evaluation_row(individual_id: int, evaluation: Evaluation) -> dict[str, Any]
     individual = evaluation.individual
     own_seed = individual.replicate == 0 and not individual.task
     return {
-        "individual_id": individual_id, "replicate": individual.replicate, "task": clean(individual.task),
-        "attempt": evaluation.attempt, "status": str(evaluation.status), "fitness": dict(evaluation.fitness) or None,
-        "measurements": dict(evaluation.measurements) or None, "tell_order": None,
-        "seed": None if own_seed else _seed(individual), "started": evaluation.started,
-        "seconds": evaluation.seconds, "worker": clean(evaluation.worker), "host": clean(evaluation.host),
-        "device": clean(evaluation.device), "error": clean(evaluation.error), "traceback": clean(evaluation.traceback),
+        "individual_id": individual_id,
+        "replicate": individual.replicate,
+        "task": clean(individual.task),
+        "attempt": evaluation.attempt,
+        "status": str(evaluation.status),
+        "fitness": dict(evaluation.fitness) or None,
+        "measurements": dict(evaluation.measurements) or None,
+        "tell_order": None,
+        "seed": None if own_seed else _seed(individual),
+        "started": evaluation.started,
+        "seconds": evaluation.seconds,
+        "worker": clean(evaluation.worker),
+        "host": clean(evaluation.host),
+        "device": clean(evaluation.device),
+        "error": clean(evaluation.error),
+        "traceback": clean(evaluation.traceback),
     }
 
 

@@ -131,13 +131,19 @@ class IndividualRow(Base):
 
     __tablename__ = "individuals"
     __table_args__ = (
-        ForeignKeyConstraint(["run_id", "generation"], ["generations.run_id", "generations.number"],
-                             ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["run_id", "generation"], ["generations.run_id", "generations.number"], ondelete="CASCADE"
+        ),
         UniqueConstraint("run_id", "generation", "position"),
         CheckConstraint("position >= 0", name="position"),
         # Partial: an individual enters it once, with its loss.
-        Index("ix_individuals_run_id_loss", "run_id", "loss",
-              sqlite_where=text("loss IS NOT NULL"), postgresql_where=text("loss IS NOT NULL")),
+        Index(
+            "ix_individuals_run_id_loss",
+            "run_id",
+            "loss",
+            sqlite_where=text("loss IS NOT NULL"),
+            postgresql_where=text("loss IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

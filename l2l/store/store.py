@@ -76,8 +76,10 @@ class Store:
             if found is None:
                 raise StoreError(f"the database {self.label} holds no runs yet: run an experiment first")
             if found != migrations.REVISIONS[-1]:
-                raise StoreError(f"the database {self.label} has the older schema {found}: open it once for writing, "
-                                 "or run `l2l db upgrade`, to bring it up to date")
+                raise StoreError(
+                    f"the database {self.label} has the older schema {found}: open it once for writing, "
+                    "or run `l2l db upgrade`, to bring it up to date"
+                )
             return
         # Taking the write lock shows at once whether the database can be written, and makes two processes that
         # create the same one wait for each other.
@@ -202,8 +204,9 @@ def _bring_up_to_date(connection: Connection, location: Location, *, explicit: b
         if location.path is not None:
             migrations.back_up(location.path, found)
         elif not explicit:
-            raise StoreError(f"the database {location.label} has the older schema {found}: back it up, then run "
-                             "`l2l db upgrade`")
+            raise StoreError(
+                f"the database {location.label} has the older schema {found}: back it up, then run `l2l db upgrade`"
+            )
         migrations.upgrade(connection)
 
 
@@ -219,11 +222,22 @@ def _run_values(spec: RunSpec) -> dict[str, object]:
         if not isinstance(name, str) or plain.clean(name) != name:
             raise StoreError(f"names must be text without NUL or lone surrogates, but got {name!r}")
     return {
-        "name": plain.clean(spec.name), "tags": [plain.clean(str(tag)) for tag in spec.tags], "status": "running",
-        "seed": str(spec.seed), "created": time.time(), "finished": None, "stop_reason": "", "space": dict(spec.space),
-        "objectives": [dict(objective) for objective in spec.objectives], "optimizer": dict(spec.optimizer),
-        "optimizee": dict(spec.optimizee), "runner": dict(spec.runner), "settings": dict(spec.settings),
-        "provenance": dict(spec.provenance), "fingerprint": plain.clean(spec.fingerprint), "parent_id": spec.parent,
+        "name": plain.clean(spec.name),
+        "tags": [plain.clean(str(tag)) for tag in spec.tags],
+        "status": "running",
+        "seed": str(spec.seed),
+        "created": time.time(),
+        "finished": None,
+        "stop_reason": "",
+        "space": dict(spec.space),
+        "objectives": [dict(objective) for objective in spec.objectives],
+        "optimizer": dict(spec.optimizer),
+        "optimizee": dict(spec.optimizee),
+        "runner": dict(spec.runner),
+        "settings": dict(spec.settings),
+        "provenance": dict(spec.provenance),
+        "fingerprint": plain.clean(spec.fingerprint),
+        "parent_id": spec.parent,
         "summary": {},
     }
 

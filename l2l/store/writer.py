@@ -50,23 +50,28 @@ def claim(connection: Connection, run_id: int) -> str:
         # A writer of this very process that was dropped without being closed left its row behind.
         forgotten = (held.host, held.pid) == (host, pid) and held.token not in _OURS
         if driver.alive and not forgotten:
-            raise StoreError(f"run {run_id} is being written by {driver}: wait until it ends, or end it; if it hangs, "
-                             "its run is free a minute after its last sign of life")
+            raise StoreError(
+                f"run {run_id} is being written by {driver}: wait until it ends, or end it; if it hangs, "
+                "its run is free a minute after its last sign of life"
+            )
         connection.execute(delete(drivers).where(drivers.c.run_id == run_id))
         _note(connection, run_id, "taken over", {"from": str(driver), "silent": now - held.heartbeat})
     token = uuid.uuid4().hex
-    connection.execute(insert(drivers).values(
-        run_id=run_id, token=token, host=host, pid=pid, started=now, heartbeat=now))
+    connection.execute(
+        insert(drivers).values(run_id=run_id, token=token, host=host, pid=pid, started=now, heartbeat=now)
+    )
     if state != "running":
         _note(connection, run_id, "continued", {"status": state})
-        connection.execute(update(runs).where(runs.c.id == run_id).values(
-            status="running", finished=None, stop_reason=""))
+        connection.execute(
+            update(runs).where(runs.c.id == run_id).values(status="running", finished=None, stop_reason="")
+        )
     return token
 
 
 def _note(connection: Connection, run_id: int, kind: str, details: Mapping[str, Any]) -> None:
-    connection.execute(insert(events).values(
-        run_id=run_id, at=time.time(), kind=plain.clean(kind), details=dict(details)))
+    connection.execute(
+        insert(events).values(run_id=run_id, at=time.time(), kind=plain.clean(kind), details=dict(details))
+    )
 
 
 def _keep_alive(reference: weakref.ref[RunWriter], closing: threading.Event) -> None:
@@ -98,7 +103,8 @@ class RunWriter:
         _OURS.add(token)
         self._closing = threading.Event()
         pulse = threading.Thread(
-            target=_keep_alive, args=(weakref.ref(self), self._closing), name=f"l2l heartbeat {run_id}", daemon=True)
+            target=_keep_alive, args=(weakref.ref(self), self._closing), name=f"l2l heartbeat {run_id}", daemon=True
+        )
         pulse.start()
 
     @property
@@ -113,8 +119,10 @@ class RunWriter:
         with self._store.write() as connection:
             # Another driver may have taken the run over while this one hung: it must not write on.
             if connection.execute(_token, {"run": self.id}).scalar() != self._token:
-                raise StoreError(f"run {self.id} was taken over by another process, since this one gave no sign of "
-                                 "life for a minute: end this one")
+                raise StoreError(
+                    f"run {self.id} was taken over by another process, since this one gave no sign of "
+                    "life for a minute: end this one"
+                )
             now = time.monotonic()
             if now - self._beat > _BEAT:
                 connection.execute(update(drivers).where(drivers.c.run_id == self.id).values(heartbeat=time.time()))
@@ -131,15 +139,22 @@ class RunWriter:
         """
         if parents is not None and len(parents) != len(asked):
             raise StoreError(f"every individual needs its parents, but got {len(parents)} for {len(asked)}")
-        rows = [individual_row(self.id, number, place, individual, parents[place] if parents else ())
-                for place, individual in enumerate(asked)]
+        rows = [
+            individual_row(self.id, number, place, individual, parents[place] if parents else ())
+            for place, individual in enumerate(asked)
+        ]
         with self._transaction() as connection:
             try:
-                connection.execute(insert(generations).values(
-                    run_id=self.id, number=number, asked_at=time.time(), told_at=None, size=len(rows), summary=None))
+                connection.execute(
+                    insert(generations).values(
+                        run_id=self.id, number=number, asked_at=time.time(), told_at=None, size=len(rows), summary=None
+                    )
+                )
             except IntegrityError as error:
-                raise StoreError(f"generation {number} of run {self.id} cannot be recorded: there is one already, or "
-                                 "its number is negative") from error
+                raise StoreError(
+                    f"generation {number} of run {self.id} cannot be recorded: there is one already, or "
+                    "its number is negative"
+                ) from error
             if rows:
                 connection.execute(insert(individuals), rows)
 
@@ -163,8 +178,10 @@ class RunWriter:
             try:
                 self._insert(connection, rows, [arrays for arrays, _ in encoded])
             except IntegrityError as error:
-                raise StoreError(f"run {self.id}: an evaluation cannot be recorded: its individual, replicate, task "
-                                 f"and attempt are recorded already, or break a law: {error.orig}") from error
+                raise StoreError(
+                    f"run {self.id}: an evaluation cannot be recorded: its individual, replicate, task "
+                    f"and attempt are recorded already, or break a law: {error.orig}"
+                ) from error
             if losses:
                 connection.execute(_set_loss, losses if len(losses) > 1 else losses[0])
             for note in refused:
@@ -187,48 +204,88 @@ class RunWriter:
                 encoded = recordings.encode(array)
             except StoreError as error:
                 place = evaluation.individual
-                refused.append({"generation": place.generation, "position": place.position,
-                                "replicate": place.replicate, "task": place.task, "name": name, "error": str(error)})
+                refused.append(
+                    {
+                        "generation": place.generation,
+                        "position": place.position,
+                        "replicate": place.replicate,
+                        "task": place.task,
+                        "name": name,
+                        "error": str(error),
+                    }
+                )
                 continue
-            rows.append({"name": plain.clean(str(name)), "dtype": encoded.dtype, "shape": encoded.shape, "dims": None,
-                         "unit": "", "codec": encoded.codec, "data": encoded.data, "uri": None})
+            rows.append(
+                {
+                    "name": plain.clean(str(name)),
+                    "dtype": encoded.dtype,
+                    "shape": encoded.shape,
+                    "dims": None,
+                    "unit": "",
+                    "codec": encoded.codec,
+                    "data": encoded.data,
+                    "uri": None,
+                }
+            )
         return rows, refused
 
     def _individual_id(self, connection: Connection, individual: Individual) -> int:
         known = self._ids.get(individual.generation)
         if known is None:
-            found = select(individuals.c.id, individuals.c.position).where(
-                individuals.c.run_id == self.id, individuals.c.generation == individual.generation
-            ).order_by(individuals.c.position)
+            found = (
+                select(individuals.c.id, individuals.c.position)
+                .where(individuals.c.run_id == self.id, individuals.c.generation == individual.generation)
+                .order_by(individuals.c.position)
+            )
             known = [row.id for row in connection.execute(found)]
             if known:
                 self._ids[individual.generation] = known
                 if len(self._ids) > _REMEMBERED:
                     self._ids.popitem(last=False)
         if not 0 <= individual.position < len(known):
-            raise StoreError(f"run {self.id}: an individual must be recorded before its evaluation, but there is none "
-                             f"at generation {individual.generation}, position {individual.position}")
+            raise StoreError(
+                f"run {self.id}: an individual must be recorded before its evaluation, but there is none "
+                f"at generation {individual.generation}, position {individual.position}"
+            )
         return known[individual.position]
 
     def record_told(self, number: int, summary: Mapping[str, Any]) -> None:
         """The optimizer was told generation `number`, in the order of positions. summary: what it says of itself."""
         of_generation = select(individuals.c.id).where(
-            individuals.c.run_id == self.id, individuals.c.generation == number)
-        position = select(individuals.c.position).where(
-            individuals.c.id == evaluations.c.individual_id).scalar_subquery()
+            individuals.c.run_id == self.id, individuals.c.generation == number
+        )
+        position = (
+            select(individuals.c.position).where(individuals.c.id == evaluations.c.individual_id).scalar_subquery()
+        )
         later = evaluations.alias()
-        is_last = ~select(later.c.id).where(
-            later.c.individual_id == evaluations.c.individual_id, later.c.replicate == 0, later.c.task == "",
-            later.c.attempt > evaluations.c.attempt).exists()
+        is_last = (
+            ~select(later.c.id)
+            .where(
+                later.c.individual_id == evaluations.c.individual_id,
+                later.c.replicate == 0,
+                later.c.task == "",
+                later.c.attempt > evaluations.c.attempt,
+            )
+            .exists()
+        )
         with self._transaction() as connection:
-            changed = connection.execute(update(generations).where(
-                generations.c.run_id == self.id, generations.c.number == number
-            ).values(told_at=time.time(), summary=dict(summary)))
+            changed = connection.execute(
+                update(generations)
+                .where(generations.c.run_id == self.id, generations.c.number == number)
+                .values(told_at=time.time(), summary=dict(summary))
+            )
             if changed.rowcount != 1:
                 raise StoreError(f"run {self.id}: a generation must be recorded before it is told, but {number} is not")
-            connection.execute(update(evaluations).where(
-                evaluations.c.individual_id.in_(of_generation), evaluations.c.replicate == 0, evaluations.c.task == "",
-                is_last).values(tell_order=position))
+            connection.execute(
+                update(evaluations)
+                .where(
+                    evaluations.c.individual_id.in_(of_generation),
+                    evaluations.c.replicate == 0,
+                    evaluations.c.task == "",
+                    is_last,
+                )
+                .values(tell_order=position)
+            )
 
     def record_event(self, kind: str, details: Mapping[str, Any] | None = None) -> None:
         """Something worth knowing that happened."""
@@ -252,8 +309,11 @@ class RunWriter:
         if status not in ("finished", "interrupted", "failed"):
             raise StoreError(f"a run ends as finished, interrupted or failed, but got {status!r}")
         with self._transaction() as connection:
-            connection.execute(update(runs).where(runs.c.id == self.id).values(
-                status=status, finished=time.time(), stop_reason=plain.clean(stop_reason)))
+            connection.execute(
+                update(runs)
+                .where(runs.c.id == self.id)
+                .values(status=status, finished=time.time(), stop_reason=plain.clean(stop_reason))
+            )
             connection.execute(delete(drivers).where(drivers.c.run_id == self.id))
         self._release()
 

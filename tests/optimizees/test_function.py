@@ -164,7 +164,7 @@ def test_the_fingerprint_follows_source_and_bound_values():
     assert made(1.0).fingerprint() == made(1.0).fingerprint()
     assert made(1.0).fingerprint() != made(2.0).fingerprint()
     assert made(1.0, np.ones(3)).fingerprint() != made(1.0, np.zeros(3)).fingerprint()
-    one, other = FunctionOptimizee(lambda x, y: x + y, PLANE), FunctionOptimizee(lambda x, y: (x * y), PLANE)
+    one, other = FunctionOptimizee(lambda x, y: x + y, PLANE), FunctionOptimizee(lambda x, y: x * y, PLANE)
     assert one.fingerprint() != other.fingerprint()
     wider = FunctionOptimizee(lambda x, y: x + y, {"x": Real(-5, 5), "y": Real(-5, 6)})
     assert one.fingerprint() != wider.fingerprint()

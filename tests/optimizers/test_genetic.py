@@ -78,9 +78,7 @@ def test_elites_are_never_lost(search):
 
 def test_mutation_moves_one_element_a_child_by_default(search):
     run = search(Genetic(500, crossover_probability=0), quadratic, 10, generations=1)
-    moved = [
-        np.sum(candidate.point != run.asked[0][candidate.parents[0][1]]) for candidate in run.step(quadratic)
-    ]
+    moved = [np.sum(candidate.point != run.asked[0][candidate.parents[0][1]]) for candidate in run.step(quadratic)]
     assert np.mean(moved) == pytest.approx(1, abs=0.2)  # binomial: 0.95 / sqrt(500), of which 4 are allowed
 
 

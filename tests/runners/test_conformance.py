@@ -25,9 +25,7 @@ def runner(request):
 
 
 def individuals(count):
-    return [
-        Individual({"x": index / 10}, generation=3, position=index, seed=index + 1000) for index in range(count)
-    ]
+    return [Individual({"x": index / 10}, generation=3, position=index, seed=index + 1000) for index in range(count)]
 
 
 def by_position(evaluations):
@@ -149,9 +147,7 @@ def test_results_are_the_serial_ones_bit_for_bit(runner):
     for _ in range(2):  # the second time with other chunks, since it is known how long one takes
         found = by_position(runner.evaluate(optimizee, asked))
         assert [evaluation.fitness for evaluation in found] == expected
-        assert all(
-            evaluation.individual is individual for evaluation, individual in zip(found, asked, strict=True)
-        )
+        assert all(evaluation.individual is individual for evaluation, individual in zip(found, asked, strict=True))
 
 
 def test_two_thousand_trivial_evaluations(runner):

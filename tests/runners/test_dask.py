@@ -258,8 +258,9 @@ def test_a_scheduler_with_settings_of_its_own():
 
 
 def test_no_scheduler_there():
-    with pytest.raises(RunnerError, match="no scheduler answers at tcp://127"), DaskRunner(
-        address="tcp://127.0.0.1:9", patience=1.0
+    with (
+        pytest.raises(RunnerError, match="no scheduler answers at tcp://127"),
+        DaskRunner(address="tcp://127.0.0.1:9", patience=1.0),
     ):
         pass
 
@@ -269,8 +270,9 @@ def test_no_workers_there():
 
     with distributed.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster:
         begun = time.monotonic()
-        with pytest.raises(RunnerError, match=r"no worker for 1 s.*dask worker tcp://"), DaskRunner(
-            address=cluster.scheduler_address, patience=1.0
+        with (
+            pytest.raises(RunnerError, match=r"no worker for 1 s.*dask worker tcp://"),
+            DaskRunner(address=cluster.scheduler_address, patience=1.0),
         ):
             pass
     assert time.monotonic() - begun < 15

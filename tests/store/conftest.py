@@ -50,8 +50,13 @@ def postgresql() -> Iterator[str]:
     folder.chmod(0o755)
 
     def server(*command: str) -> None:
-        subprocess.run([*as_postgres, str(binaries / command[0]), *command[1:]], check=True, cwd="/",
-                       stdout=subprocess.DEVNULL, timeout=60)
+        subprocess.run(
+            [*as_postgres, str(binaries / command[0]), *command[1:]],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+        )
 
     data = str(folder / "data")
     try:
@@ -109,9 +114,17 @@ def asked() -> Callable[..., list[Individual]]:
     def make(generation: int = 0, size: int = 4) -> list[Individual]:
         rng = np.random.default_rng(generation)
         return [
-            Individual({"G": float(rng.uniform(0, 5)), "n": int(rng.integers(1, 9)), "rule": "ab"[position % 2],
-                        "w": rng.uniform(0, 2, 3)}, generation, position,
-                       seed=int(rng.integers(2**64, dtype=np.uint64)))
+            Individual(
+                {
+                    "G": float(rng.uniform(0, 5)),
+                    "n": int(rng.integers(1, 9)),
+                    "rule": "ab"[position % 2],
+                    "w": rng.uniform(0, 2, 3),
+                },
+                generation,
+                position,
+                seed=int(rng.integers(2**64, dtype=np.uint64)),
+            )
             for position in range(size)
         ]
 
@@ -123,8 +136,17 @@ def done() -> Callable[..., Evaluation]:
     """A finished evaluation of an individual."""
 
     def make(individual: Individual, fc_corr: float = 0.5, misfit: float = 1.0, **changes: Any) -> Evaluation:
-        return Evaluation(**{
-            "individual": individual, "status": Status.OK, "fitness": {"fc_corr": fc_corr, "error": misfit},
-            "started": 1.75e9, "seconds": 0.25, "worker": "tcp://127.0.0.1:1", "host": "node1", **changes})
+        return Evaluation(
+            **{
+                "individual": individual,
+                "status": Status.OK,
+                "fitness": {"fc_corr": fc_corr, "error": misfit},
+                "started": 1.75e9,
+                "seconds": 0.25,
+                "worker": "tcp://127.0.0.1:1",
+                "host": "node1",
+                **changes,
+            }
+        )
 
     return make

@@ -81,17 +81,20 @@ def test_tables_of_another_program_in_postgresql(postgresql_url):
         Store.open(postgresql_url)
 
 
-@pytest.mark.parametrize(("url", "says"), [
-    ("mysql://host/db", r"not 'mysql': .*known: sqlite, postgresql"),
-    ("postgress://host/db", r"did you mean 'postgresql'\?"),
-    ("sqlite+aiosqlite:///l2l.db", "not 'sqlite\\+aiosqlite'"),
-    ("postgresql+psycopg2://host/db", "not 'postgresql\\+psycopg2'"),
-    ("sqlite://", "kept in memory"),
-    ("sqlite:///:memory:", "kept in memory"),
-    ("sqlite:///l2l.db?mode=ro", "takes no options"),
-    ("://", "must read like"),
-    ("", "empty"),
-])
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://host/db", r"not 'mysql': .*known: sqlite, postgresql"),
+        ("postgress://host/db", r"did you mean 'postgresql'\?"),
+        ("sqlite+aiosqlite:///l2l.db", "not 'sqlite\\+aiosqlite'"),
+        ("postgresql+psycopg2://host/db", "not 'postgresql\\+psycopg2'"),
+        ("sqlite://", "kept in memory"),
+        ("sqlite:///:memory:", "kept in memory"),
+        ("sqlite:///l2l.db?mode=ro", "takes no options"),
+        ("://", "must read like"),
+        ("", "empty"),
+    ],
+)
 def test_a_url_that_is_no_store(url, says):
     with pytest.raises(StoreError, match=says):
         Store.open(url)

@@ -13,10 +13,19 @@ MOUNTS = """\
 """.splitlines()
 
 
-@pytest.mark.parametrize(("path", "kind"), [
-    ("/tmp/l2l.db", "ext4"), ("/p/project/l2l.db", "gpfs"), ("/project/l2l.db", "ext4"), ("/home/me/l2l.db", "nfs4"),
-    ("/home/local/l2l.db", "xfs"), ("/my disk/l2l.db", "fuse.sshfs"), ("/auto/l2l.db", "lustre"), ("/home", "nfs4"),
-])
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/tmp/l2l.db", "ext4"),
+        ("/p/project/l2l.db", "gpfs"),
+        ("/project/l2l.db", "ext4"),
+        ("/home/me/l2l.db", "nfs4"),
+        ("/home/local/l2l.db", "xfs"),
+        ("/my disk/l2l.db", "fuse.sshfs"),
+        ("/auto/l2l.db", "lustre"),
+        ("/home", "nfs4"),
+    ],
+)
 def test_the_innermost_mount_decides(path, kind):
     assert filesystem.file_system(path, MOUNTS) == kind
 

@@ -9,7 +9,7 @@ from l2l.store import Store, migrations
 from l2l.store.engine import connect, locate
 from l2l.store.schema import Base
 
-NEXT = '''
+NEXT = """
 import sqlalchemy as sa
 from alembic import op
 revision = "0002"
@@ -17,7 +17,7 @@ down_revision = "0001"
 branch_labels = depends_on = None
 def upgrade():
     op.add_column("runs", sa.Column("mood", sa.Text(), nullable=True))
-'''
+"""
 
 
 @pytest.fixture

@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 from l2l.store.plain import clean, dumps, loads
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
     | st.sampled_from(["NaN", "~Infinity", "~~NaN"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=20)
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
 
 
 def bits(value: float) -> bytes:
@@ -56,8 +62,15 @@ def test_numpy_becomes_plain():
     class Colour(Enum):
         RED = "red"
 
-    given_values = {"a": np.arange(3), "b": np.bool_(True), "c": np.int64(4), "d": (1, 2), "e": {3}, "f": Colour.RED,
-                    5: np.array([[np.nan, 1.0]])}
+    given_values = {
+        "a": np.arange(3),
+        "b": np.bool_(True),
+        "c": np.int64(4),
+        "d": (1, 2),
+        "e": {3},
+        "f": Colour.RED,
+        5: np.array([[np.nan, 1.0]]),
+    }
     read = loads(dumps(given_values))
     assert read["a"] == [0, 1, 2]
     assert (read["b"], read["c"], read["d"], read["e"], read["f"]) == (True, 4, [1, 2], [3], "red")

@@ -27,10 +27,16 @@ def test_arrays_keep_every_bit(array):
     assert back.flags.writeable
 
 
-@pytest.mark.parametrize("array", [
-    np.arange(6, dtype=">f8").reshape(2, 3), np.arange(12.0)[::2], np.arange(12.0).reshape(3, 4).T,
-    [[1, 2], [3, 4]], 2.5,
-])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=">f8").reshape(2, 3),
+        np.arange(12.0)[::2],
+        np.arange(12.0).reshape(3, 4).T,
+        [[1, 2], [3, 4]],
+        2.5,
+    ],
+)
 def test_any_layout_is_accepted(array):
     np.testing.assert_array_equal(there_and_back(array), array)
 
@@ -54,8 +60,9 @@ def test_fc_is_stored_in_less_than_60_percent():
     assert len(encode(fc).data) <= 0.6 * fc.nbytes
 
 
-@pytest.mark.parametrize("array", [np.array([object()]), np.array(["text"]), np.array(["2020"], "M8[s]"),
-                                   np.zeros(2, dtype=[("a", "f4")])])
+@pytest.mark.parametrize(
+    "array", [np.array([object()]), np.array(["text"]), np.array(["2020"], "M8[s]"), np.zeros(2, dtype=[("a", "f4")])]
+)
 def test_only_numbers_are_written(array):
     with pytest.raises(StoreError, match="must hold numbers"):
         encode(array)
@@ -69,30 +76,33 @@ def test_too_large_an_array_is_refused():
 FEW = zlib.compress(bytes(64))
 
 
-@pytest.mark.parametrize(("dtype", "shape", "codec", "data", "says"), [
-    ("|O", [1], "zlib", FEW, "type must be one of"),
-    ("O", [1], "pickle", FEW, "type must be one of"),
-    ("<f8", [8], "pickle", FEW, "codec must be one of"),
-    ("<f8", [2**40], "zlib", FEW, "shape must hold integers"),
-    ("<f8", [2**20, 2**20], "shuffle+zlib", FEW, "must not exceed"),
-    ("<f8", [2**26], "zlib", FEW, "must not exceed|cannot hold"),
-    ("<f8", [2**12, 2**12], "triangle+shuffle+zlib", FEW, "cannot hold"),
-    ("<f8", [-8], "zlib", FEW, "shape must hold integers"),
-    ("<f8", [True], "zlib", FEW, "shape must hold integers"),
-    ("<f8", ["8"], "zlib", FEW, "shape must hold integers"),
-    ("<f8", [8.0], "zlib", FEW, "shape must hold integers"),
-    ("<f8", {"0": 8}, "zlib", FEW, "shape must be a list"),
-    ("<f8", "8", "zlib", FEW, "shape must be a list"),
-    ("<f8", [1] * 100, "zlib", FEW, "shape must be a list"),
-    ("<f8", [2, 4], "triangle+shuffle+zlib", FEW, "square"),
-    ("<f8", [9], "zlib", FEW, "damaged"),
-    ("<f8", [7], "zlib", FEW, "damaged"),
-    ("<f8", [8], "zlib", FEW[:-3], "damaged"),
-    ("<f8", [8], "zlib", FEW + b"more", "damaged"),
-    ("<f8", [8], "zlib", b"no zlib stream", "damaged"),
-    ("<f8", [8], "zlib", b"", "cannot hold"),
-    ("<f8", [1000], "zlib", zlib.compress(bytes(10**7)), "damaged"),
-])
+@pytest.mark.parametrize(
+    ("dtype", "shape", "codec", "data", "says"),
+    [
+        ("|O", [1], "zlib", FEW, "type must be one of"),
+        ("O", [1], "pickle", FEW, "type must be one of"),
+        ("<f8", [8], "pickle", FEW, "codec must be one of"),
+        ("<f8", [2**40], "zlib", FEW, "shape must hold integers"),
+        ("<f8", [2**20, 2**20], "shuffle+zlib", FEW, "must not exceed"),
+        ("<f8", [2**26], "zlib", FEW, "must not exceed|cannot hold"),
+        ("<f8", [2**12, 2**12], "triangle+shuffle+zlib", FEW, "cannot hold"),
+        ("<f8", [-8], "zlib", FEW, "shape must hold integers"),
+        ("<f8", [True], "zlib", FEW, "shape must hold integers"),
+        ("<f8", ["8"], "zlib", FEW, "shape must hold integers"),
+        ("<f8", [8.0], "zlib", FEW, "shape must hold integers"),
+        ("<f8", {"0": 8}, "zlib", FEW, "shape must be a list"),
+        ("<f8", "8", "zlib", FEW, "shape must be a list"),
+        ("<f8", [1] * 100, "zlib", FEW, "shape must be a list"),
+        ("<f8", [2, 4], "triangle+shuffle+zlib", FEW, "square"),
+        ("<f8", [9], "zlib", FEW, "damaged"),
+        ("<f8", [7], "zlib", FEW, "damaged"),
+        ("<f8", [8], "zlib", FEW[:-3], "damaged"),
+        ("<f8", [8], "zlib", FEW + b"more", "damaged"),
+        ("<f8", [8], "zlib", b"no zlib stream", "damaged"),
+        ("<f8", [8], "zlib", b"", "cannot hold"),
+        ("<f8", [1000], "zlib", zlib.compress(bytes(10**7)), "damaged"),
+    ],
+)
 def test_hostile_recordings_are_refused_before_allocation(dtype, shape, codec, data, says):
     tracemalloc.start()
     try:

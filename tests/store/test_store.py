@@ -16,8 +16,14 @@ def ask(store, query, **values):
 
 
 def test_a_run_is_read_as_it_was_written(store, spec):
-    given = spec("fit", seed=2**200 + 1, tags=("hcp", "ünï"), optimizer={"name": "cma-es", "sigma": np.float64(0.3)},
-                 provenance={"script": "x = 1\n", "nan": float("nan")}, fingerprint="abc")
+    given = spec(
+        "fit",
+        seed=2**200 + 1,
+        tags=("hcp", "ünï"),
+        optimizer={"name": "cma-es", "sigma": np.float64(0.3)},
+        provenance={"script": "x = 1\n", "nan": float("nan")},
+        fingerprint="abc",
+    )
     writer = store.create_run(given)
     record = writer.record
     assert (record.id, record.name, record.tags, record.status) == (1, "fit", ("hcp", "ünï"), "running")
@@ -40,9 +46,13 @@ def test_a_generation_is_read_bit_for_bit(store, spec, asked, done):
     first, second = asked(0), asked(1)
     writer.record_generation(0, first, None)
     writer.record_evaluations([done(first[2], 0.1 + 0.2, 1e-300, measurements={"n": np.int64(3), "x": float("inf")})])
-    writer.record_evaluations([
-        done(first[0], status=Status.FAILED, fitness={}, error="ValueError: x\x00y", traceback="line \udc80"),
-        done(first[1], 0.7, -0.0), done(first[3], status=Status.LOST, fitness={})])
+    writer.record_evaluations(
+        [
+            done(first[0], status=Status.FAILED, fitness={}, error="ValueError: x\x00y", traceback="line \udc80"),
+            done(first[1], 0.7, -0.0),
+            done(first[3], status=Status.LOST, fitness={}),
+        ]
+    )
     writer.record_told(0, {"sigma": np.float32(0.5)})
     writer.record_generation(1, second, [((0, 1), (0, 2)), (), ((0, 3),), ()])
     recorded = store.generations(writer.id)
@@ -91,10 +101,15 @@ def test_the_loss_is_the_first_objective_of_replicate_0(store, spec, asked, done
     writer = store.create_run(spec())
     individuals = asked(0, 5)
     writer.record_generation(0, individuals, None)
-    writer.record_evaluations([
-        done(individuals[0], 0.9), done(replace(individuals[0], replicate=1), 0.1),
-        done(replace(individuals[1], task="subject 1"), 0.2), done(individuals[2], 0.9, status=Status.INVALID),
-        done(individuals[3], float("nan"))])
+    writer.record_evaluations(
+        [
+            done(individuals[0], 0.9),
+            done(replace(individuals[0], replicate=1), 0.1),
+            done(replace(individuals[1], task="subject 1"), 0.2),
+            done(individuals[2], 0.9, status=Status.INVALID),
+            done(individuals[3], float("nan")),
+        ]
+    )
     losses = [row.loss for row in ask(store, "SELECT loss FROM individuals ORDER BY position")]
     assert losses == [-0.9, None, None, None, None]
     assert writer.record.best == 0.9
@@ -138,9 +153,12 @@ def test_nonsense_is_refused_and_leaves_nothing(store, spec, asked, done):
         store.create_run(spec(seed=-1))
     with pytest.raises(StoreError, match="at least one objective"):
         store.create_run(spec(objectives=[]))
-    for statement in ("UPDATE evaluations SET status = 'fine'", "UPDATE runs SET status = 'done'",
-                      "INSERT INTO generations (run_id, number, asked_at, size) VALUES (99, 0, 0, 0)",
-                      "UPDATE individuals SET position = 1 WHERE position = 0"):
+    for statement in (
+        "UPDATE evaluations SET status = 'fine'",
+        "UPDATE runs SET status = 'done'",
+        "INSERT INTO generations (run_id, number, asked_at, size) VALUES (99, 0, 0, 0)",
+        "UPDATE individuals SET position = 1 WHERE position = 0",
+    ):
         with pytest.raises(StoreError), store.write() as connection:
             connection.execute(text(statement))
     assert ask(store, "SELECT count(*) FROM evaluations") == [(1,)]
@@ -152,9 +170,13 @@ def test_recordings_are_read_as_they_were_and_bad_ones_refused_by_an_event(store
     individuals = asked()
     writer.record_generation(0, individuals, None)
     fc = np.corrcoef(np.random.default_rng(0).standard_normal((10, 50))).astype(np.float32)
-    writer.record_evaluations([
-        done(individuals[0], recordings={"fc": fc, "rate": np.arange(3)}), done(individuals[1]),
-        done(individuals[2], recordings={"bad": np.array([object()]), "good": np.ones(2)})])
+    writer.record_evaluations(
+        [
+            done(individuals[0], recordings={"fc": fc, "rate": np.arange(3)}),
+            done(individuals[1]),
+            done(individuals[2], recordings={"bad": np.array([object()]), "good": np.ones(2)}),
+        ]
+    )
     with Trajectory.open(store) as trajectory:
         np.testing.assert_array_equal(trajectory.recording((0, 0), "fc"), fc)
         assert trajectory.recording((0, 0), "fc").dtype == np.float32

@@ -7,9 +7,31 @@ from l2l.errors import StoreError
 from l2l.individual import Individual
 
 HOSTILE = [
-    "'; DROP TABLE runs; --", '"; DROP TABLE runs; --', "a'b", 'a"b', "a\"'b", "x) FROM runs; DELETE FROM runs; --",
-    "%s", "%(x)s", ":bound", "$.a", "a.b", "[0]", "back\\slash", "--", "/*", "ünï", "日本", "line\nbreak", " ", "?",
-    "{x}", "run_1", "select", "x" * 200, "x" * 199 + "y",
+    "'; DROP TABLE runs; --",
+    '"; DROP TABLE runs; --',
+    "a'b",
+    'a"b',
+    "a\"'b",
+    "x) FROM runs; DELETE FROM runs; --",
+    "%s",
+    "%(x)s",
+    ":bound",
+    "$.a",
+    "a.b",
+    "[0]",
+    "back\\slash",
+    "--",
+    "/*",
+    "ünï",
+    "日本",
+    "line\nbreak",
+    " ",
+    "?",
+    "{x}",
+    "run_1",
+    "select",
+    "x" * 200,
+    "x" * 199 + "y",
 ]
 
 
@@ -45,9 +67,26 @@ def test_names_cannot_inject_sql(store, spec, kind):
     fitness = values if kind == "objective" else {"f": 0.0}
     writer.record_evaluations([Evaluation(individual, Status.OK, fitness)])
     (row,) = rows(store, f"run_{writer.id}")
-    shown = [value for name, value in row.items() if name not in
-             ("id", "generation", "position", "status", "loss", "attempt", "started", "seconds", "worker", "host",
-              "device", "error", "f")]
+    shown = [
+        value
+        for name, value in row.items()
+        if name
+        not in (
+            "id",
+            "generation",
+            "position",
+            "status",
+            "loss",
+            "attempt",
+            "started",
+            "seconds",
+            "worker",
+            "host",
+            "device",
+            "error",
+            "f",
+        )
+    ]
     assert shown == [float(place) for place in range(len(names))]
     assert store.run("'; DROP TABLE runs; --").id == writer.id
     recorded = store.generations(writer.id)[0]
@@ -68,7 +107,13 @@ def test_names_that_meet_fixed_columns_get_a_prefix(store, spec):
     writer.record_generation(0, [Individual(dict.fromkeys(space, 0.5))], None)
     columns = list(rows(store, f"run_{writer.id}")[0])
     assert columns[4:10] == [
-        "parameters.id", "parameters.Status", "parameters.seconds", "x", "parameters.X", "fitness.x"]
+        "parameters.id",
+        "parameters.Status",
+        "parameters.seconds",
+        "x",
+        "parameters.X",
+        "fitness.x",
+    ]
 
 
 def test_many_parameters_make_no_view_too_wide(store, spec):

@@ -19,7 +19,9 @@ VERSION_TABLE = "l2l_version"
 
 # As Alembic would create it.
 _version = Table(
-    VERSION_TABLE, MetaData(), Column("version_num", String(32), nullable=False),
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
 )
 
@@ -33,13 +35,17 @@ def revision(connection: Connection, location: Location) -> str | None:
         tables = set(inspect(connection).get_table_names())
         foreign = sorted(tables & set(Base.metadata.tables)) or (sorted(tables) if location.path else [])
         if foreign:
-            raise StoreError(f"the database {location.label} belongs to another program: it has the tables "
-                             f"{', '.join(foreign[:5])}, but none named {VERSION_TABLE}: name another with --store")
+            raise StoreError(
+                f"the database {location.label} belongs to another program: it has the tables "
+                f"{', '.join(foreign[:5])}, but none named {VERSION_TABLE}: name another with --store"
+            )
         return None
     found = str(connection.execute(select(_version.c.version_num)).scalar())
     if found not in REVISIONS:
-        raise StoreError(f"the database {location.label} has schema {found}, but this version of l2l knows only up to "
-                         f"{REVISIONS[-1]}: upgrade l2l (pip install --upgrade l2l)")
+        raise StoreError(
+            f"the database {location.label} has schema {found}, but this version of l2l knows only up to "
+            f"{REVISIONS[-1]}: upgrade l2l (pip install --upgrade l2l)"
+        )
     return found
 
 

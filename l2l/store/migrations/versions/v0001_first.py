@@ -79,13 +79,22 @@ def upgrade() -> None:
         _column("loss", sa.Double(), nullable=True),
         _column("parents", _json, nullable=True),
         sa.CheckConstraint("position >= 0", name=op.f("ck_individuals_position")),
-        sa.ForeignKeyConstraint(["run_id", "generation"], ["generations.run_id", "generations.number"],
-                                ondelete="CASCADE", name=op.f("fk_individuals_run_id_generation")),
+        sa.ForeignKeyConstraint(
+            ["run_id", "generation"],
+            ["generations.run_id", "generations.number"],
+            ondelete="CASCADE",
+            name=op.f("fk_individuals_run_id_generation"),
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_individuals")),
         sa.UniqueConstraint("run_id", "generation", "position", name=op.f("uq_individuals_run_id_generation_position")),
     )
-    op.create_index("ix_individuals_run_id_loss", "individuals", ["run_id", "loss"],
-                    sqlite_where=sa.text("loss IS NOT NULL"), postgresql_where=sa.text("loss IS NOT NULL"))
+    op.create_index(
+        "ix_individuals_run_id_loss",
+        "individuals",
+        ["run_id", "loss"],
+        sqlite_where=sa.text("loss IS NOT NULL"),
+        postgresql_where=sa.text("loss IS NOT NULL"),
+    )
     op.create_table(
         "evaluations",
         sa.Column("id", _id, nullable=False),
@@ -105,14 +114,21 @@ def upgrade() -> None:
         _column("device", sa.Text()),
         _column("error", sa.Text()),
         _column("traceback", sa.Text()),
-        sa.CheckConstraint("status IN ('ok', 'failed', 'timeout', 'lost', 'invalid')",
-                           name=op.f("ck_evaluations_status")),
+        sa.CheckConstraint(
+            "status IN ('ok', 'failed', 'timeout', 'lost', 'invalid')", name=op.f("ck_evaluations_status")
+        ),
         sa.CheckConstraint("replicate >= 0", name=op.f("ck_evaluations_replicate")),
-        sa.ForeignKeyConstraint(["individual_id"], ["individuals.id"], ondelete="CASCADE",
-                                name=op.f("fk_evaluations_individual_id")),
+        sa.ForeignKeyConstraint(
+            ["individual_id"], ["individuals.id"], ondelete="CASCADE", name=op.f("fk_evaluations_individual_id")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evaluations")),
-        sa.UniqueConstraint("individual_id", "replicate", "task", "attempt",
-                            name=op.f("uq_evaluations_individual_id_replicate_task_attempt")),
+        sa.UniqueConstraint(
+            "individual_id",
+            "replicate",
+            "task",
+            "attempt",
+            name=op.f("uq_evaluations_individual_id_replicate_task_attempt"),
+        ),
     )
     op.create_table(
         "recordings",
@@ -126,8 +142,9 @@ def upgrade() -> None:
         _column("data", sa.LargeBinary(), nullable=True),
         _column("uri", sa.Text(), nullable=True),
         sa.CheckConstraint("(data IS NULL) <> (uri IS NULL)", name=op.f("ck_recordings_place")),
-        sa.ForeignKeyConstraint(["evaluation_id"], ["evaluations.id"], ondelete="CASCADE",
-                                name=op.f("fk_recordings_evaluation_id")),
+        sa.ForeignKeyConstraint(
+            ["evaluation_id"], ["evaluations.id"], ondelete="CASCADE", name=op.f("fk_recordings_evaluation_id")
+        ),
         sa.PrimaryKeyConstraint("evaluation_id", "name", name=op.f("pk_recordings")),
     )
     op.create_table(
