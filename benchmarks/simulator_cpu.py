@@ -28,7 +28,7 @@ from l2l.simulator.kernels import cpu
 from l2l.simulator.models import MontbrioPazoRoxin, ReducedWongWang
 from l2l.simulator.prepare import prepare
 
-SIMULATIONS = 128
+SIMULATIONS = 64
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def best(run: Callable[[], Any], seconds: float) -> float:
 def measure(case: Case, seconds: float, multiply_adds: dict[str, float], loads: float) -> tuple[str, ...]:
     weights, delays = network(case.nodes)
     connectome = Connectome(weights=weights, tract_lengths=delays * case.dt)
-    steps = max(320, round(6e7 / (case.nodes**2 * 0.4 + case.nodes * 40) / SIMULATIONS * 16) // 160 * 160)
+    steps = max(320, round(4e9 / (case.nodes**2 * 0.4 + case.nodes * 40) / SIMULATIONS) // 160 * 160)
     kept: monitors.Monitor = monitors.TemporalAverage(period=steps * case.dt)
     if case.bold is not None:
         steps = 7200
