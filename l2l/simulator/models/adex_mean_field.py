@@ -101,10 +101,13 @@ def transfer_function(p: str, excitation: str, inhibition: str) -> Definitions:
         (f"B_i_{p}", f"f_i_{p}*A_i_{p}**2"),
         (f"D_e_{p}", f"1/(tau_e + T_m_{p})"),
         (f"D_i_{p}", f"1/(tau_i + T_m_{p})"),
-        # Equations (8), (9): sigma_V**2 = M/2, T_V = (B_e + B_i)/M.
+        # Equations (8), (9): sigma_V**2 = M/2, T_V = (B_e + B_i)/M, with few divisions.
         (f"M_{p}", f"B_e_{p}*D_e_{p} + B_i_{p}*D_i_{p}"),
         (f"sigma_V_{p}", f"sqrt(0.5*M_{p})"),
-        (f"T_V_{p}", f"(B_e_{p} + B_i_{p})/M_{p}"),
+        (f"by_sigma_{p}", f"1/sigma_V_{p}"),
+        (f"by_M_{p}", f"0.5*by_sigma_{p}**2"),
+        (f"T_V_{p}", f"(B_e_{p} + B_i_{p})*by_M_{p}"),
+        (f"by_T_V_{p}", f"1/T_V_{p}"),
         # Equation (11), normalised as in Zerlaut et al. (2018); the threshold is in mV.
         (f"v_{p}", f"(mu_V_{p} + 60)/10"),
         (f"s_{p}", f"(sigma_V_{p} - 4)/6"),
@@ -115,15 +118,15 @@ def transfer_function(p: str, excitation: str, inhibition: str) -> Definitions:
             f" + P_{p}6*t_{p}**2 + P_{p}7*v_{p}*s_{p} + P_{p}8*v_{p}*t_{p} + P_{p}9*s_{p}*t_{p})",
         ),
         # Equation (10).
-        (f"z_{p}", f"(threshold_{p} - mu_V_{p})/(sqrt(2)*sigma_V_{p})"),
-        (f"F_{p}", f"erfc(z_{p})/(2*T_V_{p})"),
+        (f"z_{p}", f"sqrt(0.5)*(threshold_{p} - mu_V_{p})*by_sigma_{p}"),
+        (f"F_{p}", f"0.5*erfc(z_{p})*by_T_V_{p}"),
     ]
 
 
 def transfer_derivatives(p: str) -> Definitions:
     """Definitions of the first and second derivatives of F_p with respect to E and I, by the chain rule.
 
-    They end in F_p_E, F_p_I (1), F_p_EE, F_p_EI and F_p_II (1/kHz). X_p_x is the derivative of X_p with respect to f_x.
+    They end in F_p_E, F_p_I (1), F_p_EE, F_p_EI and F_p_II (1/kHz). X_p_y is the derivative of X_p with respect to f_y.
     """
     lines: Definitions = []
 
@@ -131,65 +134,74 @@ def transfer_derivatives(p: str) -> Definitions:
         lines.append((name, text.replace("@", p)))
 
     first, second = ("e", "i"), (("e", "e"), ("e", "i"), ("i", "i"))
-    define(f"by_sigma_{p}", "1/sigma_V_@")
-    define(f"by_M_{p}", "0.5*by_sigma_@**2")
-    define(f"by_T_V_{p}", "1/T_V_@")
     for x in first:
         define(f"r_{x}_{p}", f"Q_{x}*tau_{x}*R_@")
         define(f"delta_{x}_{p}", f"D_{x}_@**2*T_m_@")
-    for x, y in second:
-        define(f"mu_V_{p}_{x}{y}", f"-(r_{x}_@*A_{y}_@ + r_{y}_@*A_{x}_@)")
+    # mu_V; its first derivatives are A_e and A_i.
+    define(f"mu_V_{p}_ee", "-2*r_e_@*A_e_@")
+    define(f"mu_V_{p}_ei", "-(r_e_@*A_i_@ + r_i_@*A_e_@)")
+    define(f"mu_V_{p}_ii", "-2*r_i_@*A_i_@")
+    define(f"mu_V_{p}_eee", "-3*r_e_@*mu_V_@_ee")
+    define(f"mu_V_{p}_eei", "2*r_e_@*(r_i_@*A_e_@ - mu_V_@_ei)")
+    define(f"mu_V_{p}_eii", "2*r_i_@*(r_e_@*A_i_@ - mu_V_@_ei)")
+    define(f"mu_V_{p}_iii", "-3*r_i_@*mu_V_@_ii")
+    # B_x = f_x*A_x**2.
     for x in first:
         for y in first:
             own = f"A_{x}_@**2 + " if x == y else ""
             define(f"B_{x}_{p}_{y}", f"{own}2*f_{x}_@*A_{x}_@*{_mu(x, y)}")
         for y, z in second:
             own = "".join(f" + A_{x}_@*{_mu(x, w)}" for v, w in ((y, z), (z, y)) if v == x)
-            third = f"2*(r_{x}_@*r_{y}_@*A_{z}_@ + r_{x}_@*r_{z}_@*A_{y}_@ + r_{y}_@*r_{z}_@*A_{x}_@)"
-            define(f"B_{x}_{p}_{y}{z}", f"2*(f_{x}_@*({_mu(x, y)}*{_mu(x, z)} + A_{x}_@*{third}){own})")
+            define(f"B_{x}_{p}_{y}{z}", f"2*(f_{x}_@*({_mu(x, y)}*{_mu(x, z)} + A_{x}_@*{_mu(x, y, z)}){own})")
+    # M = B_e*D_e + B_i*D_i with D_x,y = delta_x*r_y and delta_x,y = -2*tau_x*D_x*delta_x*r_y.
+    define(f"M_{p}_D", "B_e_@*delta_e_@ + B_i_@*delta_i_@")
+    define(f"M_{p}_DD", "-2*(tau_e*D_e_@*B_e_@*delta_e_@ + tau_i*D_i_@*B_i_@*delta_i_@)")
     for y in first:
-        define(f"M_{p}_{y}", " + ".join(f"B_{x}_@_{y}*D_{x}_@ + B_{x}_@*delta_{x}_@*r_{y}_@" for x in first))
+        define(f"M_{p}_B{y}", f"B_e_@_{y}*delta_e_@ + B_i_@_{y}*delta_i_@")
+        define(f"M_{p}_{y}", f"B_e_@_{y}*D_e_@ + B_i_@_{y}*D_i_@ + M_@_D*r_{y}_@")
         define(f"sigma_V_{p}_{y}", f"0.25*M_@_{y}*by_sigma_@")
         define(f"T_V_{p}_{y}", f"(B_e_@_{y} + B_i_@_{y} - T_V_@*M_@_{y})*by_M_@")
-        define(f"v_{p}_{y}", f"A_{y}_@/10")
-        define(f"s_{p}_{y}", f"sigma_V_@_{y}/6")
-        define(f"t_{p}_{y}", f"T_V_@_{y}*(g_L/C_m)")
     for y, z in second:
         yz = y + z
         define(
             f"M_{p}_{yz}",
-            " + ".join(
-                f"B_{x}_@_{yz}*D_{x}_@ + delta_{x}_@*(B_{x}_@_{y}*r_{z}_@ + B_{x}_@_{z}*r_{y}_@"
-                f" - 2*tau_{x}*D_{x}_@*B_{x}_@*r_{y}_@*r_{z}_@)"
-                for x in first
-            ),
+            f"B_e_@_{yz}*D_e_@ + B_i_@_{yz}*D_i_@ + M_@_B{y}*r_{z}_@ + M_@_B{z}*r_{y}_@ + M_@_DD*r_{y}_@*r_{z}_@",
         )
         define(f"sigma_V_{p}_{yz}", f"(0.25*M_@_{yz} - sigma_V_@_{y}*sigma_V_@_{z})*by_sigma_@")
         define(
             f"T_V_{p}_{yz}",
             f"(B_e_@_{yz} + B_i_@_{yz} - T_V_@_{y}*M_@_{z} - T_V_@_{z}*M_@_{y} - T_V_@*M_@_{yz})*by_M_@",
         )
-    define(f"threshold_{p}_v", "1e3*(P_@1 + 2*P_@4*v_@ + P_@7*s_@ + P_@8*t_@)")
-    define(f"threshold_{p}_s", "1e3*(P_@2 + 2*P_@5*s_@ + P_@7*v_@ + P_@9*t_@)")
-    define(f"threshold_{p}_t", "1e3*(P_@3 + 2*P_@6*t_@ + P_@8*v_@ + P_@9*s_@)")
+    # d = sqrt(1/2)*(threshold - mu_V) = z*sigma_V: its gradient and Hessian with respect to mu_V, sigma_V and T_V.
+    unit = {"v": "1/10", "s": "1/6", "t": "g_L/C_m"}
+    slopes = {
+        "v": "P_@1 + 2*P_@4*v_@ + P_@7*s_@ + P_@8*t_@",
+        "s": "P_@2 + P_@7*v_@ + 2*P_@5*s_@ + P_@9*t_@",
+        "t": "P_@3 + P_@8*v_@ + P_@9*s_@ + 2*P_@6*t_@",
+    }
+    bends = {"vv": "2*P_@4", "ss": "2*P_@5", "tt": "2*P_@6", "vs": "P_@7", "vt": "P_@8", "st": "P_@9"}
+    for a, text in slopes.items():
+        less = " - sqrt(0.5)" if a == "v" else ""
+        define(f"d_{p}_{a}", f"(sqrt(0.5)*1e3*({unit[a]}))*({text}){less}")
+    for pair, text in bends.items():
+        define(f"d_{p}_{pair}", f"sqrt(0.5)*1e3*({unit[pair[0]]})*({unit[pair[1]]})*{text}")
+    inner = {"v": "A_{}_@", "s": "sigma_V_@_{}", "t": "T_V_@_{}"}
     for y in first:
-        slope = f"threshold_@_v*v_@_{y} + threshold_@_s*s_@_{y} + threshold_@_t*t_@_{y}"
-        define(f"z_{p}_{y}", f"(sqrt(0.5)*({slope} - A_{y}_@) - z_@*sigma_V_@_{y})*by_sigma_@")
+        at = {a: name.format(y) for a, name in inner.items()}
+        define(f"z_{p}_{y}", f"(d_@_v*{at['v']} + (d_@_s - z_@)*{at['s']} + d_@_t*{at['t']})*by_sigma_@")
+        define(f"d_{p}_v_{y}", f"d_@_vv*{at['v']} + d_@_vs*{at['s']} + d_@_vt*{at['t']}")
+        define(f"d_{p}_s_{y}", f"d_@_vs*{at['v']} + d_@_ss*{at['s']} + d_@_st*{at['t']}")
+        define(f"d_{p}_t_{y}", f"d_@_vt*{at['v']} + d_@_st*{at['s']} + d_@_tt*{at['t']}")
     define(f"gauss_{p}", f"{-1 / math.sqrt(math.pi)!r}*exp(-z_@**2)")
     for y in first:
         define(f"F_{p}_{y}", f"(gauss_@*z_@_{y} - F_@*T_V_@_{y})*by_T_V_@")
     for y, z in second:
         yz = y + z
-        curvature = (
-            f"threshold_@_v*0.1*mu_V_@_{yz} + threshold_@_s*sigma_V_@_{yz}/6 + threshold_@_t*T_V_@_{yz}*(g_L/C_m)"
-            f" + 1e3*(2*(P_@4*v_@_{y}*v_@_{z} + P_@5*s_@_{y}*s_@_{z} + P_@6*t_@_{y}*t_@_{z})"
-            f" + P_@7*(v_@_{y}*s_@_{z} + s_@_{y}*v_@_{z}) + P_@8*(v_@_{y}*t_@_{z} + t_@_{y}*v_@_{z})"
-            f" + P_@9*(s_@_{y}*t_@_{z} + t_@_{y}*s_@_{z}))"
-        )
+        bend = " + ".join(f"d_@_{a}_{y}*{name.format(z)}" for a, name in inner.items())
         define(
             f"z_{p}_{yz}",
-            f"(sqrt(0.5)*({curvature} - mu_V_@_{yz}) - z_@_{y}*sigma_V_@_{z} - z_@_{z}*sigma_V_@_{y}"
-            f" - z_@*sigma_V_@_{yz})*by_sigma_@",
+            f"(d_@_v*mu_V_@_{yz} + (d_@_s - z_@)*sigma_V_@_{yz} + d_@_t*T_V_@_{yz} + {bend}"
+            f" - z_@_{y}*sigma_V_@_{z} - z_@_{z}*sigma_V_@_{y})*by_sigma_@",
         )
         define(
             f"F_{p}_{yz}",
@@ -201,10 +213,10 @@ def transfer_derivatives(p: str) -> Definitions:
     for x in ("E", "I"):
         define(f"F_{p}_{x}", f"{events[x]}*F_@_{x.lower()}")
     for x, y in (("E", "E"), ("E", "I"), ("I", "I")):
-        define(f"F_{p}_{x}{y}", f"{events[x]}*{events[y]}*F_@_{(x + y).lower()}")
+        define(f"F_{p}_{x}{y}", f"({events[x]}*{events[y]})*F_@_{(x + y).lower()}")
     return lines
 
 
-def _mu(x: str, y: str) -> str:
-    """The second derivative of mu_V, which is symmetric."""
-    return f"mu_V_@_{''.join(sorted(x + y))}"
+def _mu(*rates: str) -> str:
+    """A derivative of mu_V, which does not depend on the order."""
+    return f"mu_V_@_{''.join(sorted(rates))}"
