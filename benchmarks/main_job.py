@@ -34,8 +34,9 @@ def main() -> None:
             best = trajectory.best(5)
             failures = len(trajectory.failures())
             validated.append(best["validated_fc_corr"].iloc[0])
+            most = best["validated_fc_corr"].max()
             print(
-                f"{seed:4}  {best['fc_corr'].iloc[0]:8.3f}  {validated[-1]:9.3f}  {best['validated_fc_corr'].max():19.3f}"
+                f"{seed:4}  {best['fc_corr'].iloc[0]:8.3f}  {validated[-1]:9.3f}  {most:19.3f}"
                 f"  {failures:6}  {seconds:7.1f}",
                 flush=True,
             )
