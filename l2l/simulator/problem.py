@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from l2l.simulator.codegen.emit import Recorder
+from l2l.simulator.codegen.recorders import Recorder
 from l2l.simulator.codegen.system import Step
 
 Array = NDArray[np.float64]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from l2l.errors import SimulationError
 from l2l.simulator import balloon
-from l2l.simulator.codegen.emit import Recorder
 from l2l.simulator.codegen.expression import Node
+from l2l.simulator.codegen.recorders import Recorder
 from l2l.simulator.codegen.system import System
 from l2l.simulator.monitors import Bold, Monitor, Raw, SubSample, TemporalAverage, steps_of
 from l2l.simulator.problem import Recording

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l2l.simulator.codegen.emit import Layout, emit
+from l2l.simulator.codegen.emit import Layout
+from l2l.simulator.codegen.lanes import emit
 from l2l.simulator.kernels.build import build
 from l2l.simulator.kernels.pack import Connections, Tile, connections
 from l2l.simulator.problem import Outcome, Problem, Progress

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from l2l.simulator import balloon, noise
-from l2l.simulator.codegen.emit import balloon_graphs
 from l2l.simulator.codegen.expression import evaluate, symbol
+from l2l.simulator.codegen.recorders import balloon_graphs
 from l2l.simulator.codegen.system import clip
 from l2l.simulator.problem import Outcome, Problem, Progress, Recording
 

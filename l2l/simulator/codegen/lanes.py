@@ -1,0 +1,159 @@
+"""Writes the source of the CPU kernel: the step of a node inside loops over steps and nodes, sums before it."""
+
+from __future__ import annotations
+
+from l2l.simulator.codegen.emit import Emitter, Layout, indented
+from l2l.simulator.codegen.system import Step
+
+ARGUMENTS = ("S", "R", "C", "W", "D", "B", "RP", "P0", "P1", "P2", "KI", "SD", "Z", "G", "M")
+SCALARS = ("t0", "done", "steps", "n", "T", "tiles", "dt")
+
+
+def emit(step: Step, layout: Layout) -> str:
+    """The source of a module that defines `kernel`."""
+    return LaneEmitter(step, layout).module()
+
+
+class LaneEmitter(Emitter):
+    """Prints the kernel for CPU lanes."""
+
+    def module(self) -> str:
+        recorders = range(len(self.layout.recorders))
+        arguments = [*ARGUMENTS, *(f"A{m}" for m in recorders), *(f"O{m}" for m in recorders), *SCALARS]
+        body = self.delayed() if self.layout.delayed else self.undelayed()
+        constants = [
+            f"{name} = real({value!r})" for name, value in sorted(self.printer.constants.items(), key=lambda kv: kv[0])
+        ]
+        functions = sorted(_VECTOR_FUNCTION_NAMES)
+        return "\n".join(
+            [
+                "import numpy as np",
+                "from numba import njit, types",
+                "from l2l.simulator.codegen.philox import make_normals",
+                "from l2l.simulator.codegen.vector import fma, fms, fnma, make_broadcast, make_load, mask_and",
+                "from l2l.simulator.codegen.vector import mask_not, mask_or, scalar_load, store, where",
+                "from l2l.simulator.codegen.vectormath import VECTOR_FUNCTIONS",
+                f"real = np.{self.layout.precision}",
+                f"load = make_load({self.L})",
+                f"broadcast = make_broadcast(types.{self.layout.precision}, {self.L})",
+                f"normals = make_normals(types.{self.layout.precision}, {self.L})",
+                *(f"{name} = VECTOR_FUNCTIONS[{name!r}]" for name in functions),
+                "zero = real(0.0)",
+                *constants,
+                "@njit(nogil=True, cache=True, error_model='numpy')",
+                f"def kernel({', '.join(arguments)}):",
+                *indented(body),
+                "",
+            ]
+        )
+
+    def prologue(self) -> list[str]:
+        lines = ["h = broadcast(dt)"]
+        for index, (array, slot) in enumerate(self.slots.values()):
+            if array == 0:
+                lines.append(f"p{index} = load(P0, {slot * self.L})")
+        return [*lines, *self.printer.hoisted[0]]
+
+    def delayed(self) -> list[str]:
+        L, K = self.L, self.K
+        node = self.node_stage("kk", ring=True)
+        return [
+            f"ring = (T + {K})*{L}",
+            f"mask = T*{L} - 1",
+            "plane = n*ring",
+            *self.prologue(),
+            f"for tb in range(done, done + steps, {K}):",
+            *indented(
+                [
+                    f"kn = min({K}, done + steps - tb)",
+                    f"tB = tb*{L}",
+                    *self.delayed_coupling(),
+                    "at = tB & mask",
+                    *self.counters(),
+                    "for i in range(n):",
+                    *indented(node),
+                    "if at == 0:",
+                    *indented(self.mirror()),
+                ]
+            ),
+        ]
+
+    def delayed_coupling(self) -> list[str]:
+        L, K = self.L, self.K
+        pairs = [(c, k) for c in range(len(self.step.channels)) for k in range(K)]
+        if not pairs:
+            return []
+        tiled = self.layout.tiled
+        at = "(({c}*n + i)*{K} + {k})*{L}"
+        place = {(c, k): at.format(c=c, k=k, K=K, L=L) for c, k in pairs}
+        loop = [
+            *(f"a{c}_{k} = {f'load(C, {place[c, k]})' if tiled else 'broadcast(zero)'}" for c, k in pairs),
+            "for p in range(scalar_load(RP, jt*n + i), scalar_load(RP, jt*n + i + 1)):",
+            *indented(
+                [
+                    "o = scalar_load(B, p) + ((tB - scalar_load(D, p)) & mask)",
+                    "w = scalar_load(W, p)",
+                    *(f"a{c}_{k} = fma(w, load(R, o + {c}*plane + {k * L}), a{c}_{k})" for c, k in pairs),
+                ]
+            ),
+            *(f"store(C, {place[c, k]}, a{c}_{k})" for c, k in pairs),
+        ]
+        clear = [f"for q in range({len(pairs)}*n):", f"    store(C, q*{L}, broadcast(zero))"] if tiled else []
+        return [*clear, "for jt in range(tiles):", "    for i in range(n):", *indented(indented(loop))]
+
+    def mirror(self) -> list[str]:
+        L, K = self.L, self.K
+        channels = len(self.step.channels)
+        return [
+            f"for i in range({channels}*n):",
+            f"    for k in range(0, {K * L}, {L}):",
+            f"        store(R, i*ring + T*{L} + k, load(R, i*ring + k))",
+        ]
+
+    def undelayed(self) -> list[str]:
+        L, rows = self.L, self.layout.rows
+        channels = range(len(self.step.channels))
+        node = self.node_stage("0", ring=False)
+        sums = []
+        if self.step.channels:
+            sums = [
+                *(f"a{c}_{r} = broadcast(zero)" for c in channels for r in range(rows)),
+                f"p = ib*n*{rows}",
+                "for j in range(n):",
+                *indented(
+                    [
+                        *(f"s{c} = load(R, now + ({c}*n + j)*{L})" for c in channels),
+                        *(f"w{r} = scalar_load(W, p + {r})" for r in range(rows)),
+                        *(f"a{c}_{r} = fma(w{r}, s{c}, a{c}_{r})" for r in range(rows) for c in channels),
+                        f"p += {rows}",
+                    ]
+                ),
+                *(f"store(C, {(c * rows + r) * L}, a{c}_{r})" for c in channels for r in range(rows)),
+            ]
+        return [
+            *self.prologue(),
+            f"half = {max(1, len(self.step.channels))}*n*{L}",
+            "for tb in range(done, done + steps):",
+            *indented(
+                [
+                    "now = (tb & 1)*half",
+                    "new = half - now",
+                    *self.counters(),
+                    f"for ib in range((n + {rows - 1})//{rows}):",
+                    *indented(
+                        [
+                            *self.before_rows,
+                            *sums,
+                            f"for i in range(ib*{rows}, min(n, ib*{rows} + {rows})):",
+                            *indented(node),
+                        ]
+                    ),
+                ]
+            ),
+        ]
+
+
+_VECTOR_FUNCTION_NAMES = (
+    "exp", "expm1", "exprel", "bernoulli", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "floor",
+    "ceil", "erfc", "pow", "minimum", "maximum",
+)  # fmt: skip
