@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +13,7 @@ from l2l.errors import SimulationError, nearest
 from l2l.simulator import coupling as couplings
 from l2l.simulator import models
 from l2l.simulator.integrators import Integrator
+from l2l.simulator.kernels import cuda_device
 from l2l.simulator.model import Model
 from l2l.simulator.monitors import Monitor, Raw
 from l2l.simulator.noise import Additive
@@ -74,7 +76,8 @@ def simulate(
     seed: an integer, or (simulation,) integers of 64 bits: simulation i of an integer seed has the number seed + i. The
         same simulation gives the same bits alone or in any batch, on any number of threads.
     simulations: size of the ensemble, where no array tells it.
-    backend: "cpu" (SIMD), "reference" (slow, float64), or "auto". precision: "float32" or "float64".
+    backend: "cpu" (SIMD), "cuda" (one GPU), "reference" (slow, float64), or "auto": a GPU where there is one.
+    precision: "float32" or "float64".
     threads: None: one for each core this process may use. progress: called with the finished fraction.
     resumable: keep the delayed history in `final`, so that the run can be continued (without delays it always can).
 
@@ -85,21 +88,25 @@ def simulate(
     if backend not in BACKENDS:
         raise SimulationError(f"unknown backend {backend!r}; {nearest(backend, BACKENDS)}")
     if backend == "cuda":
-        raise SimulationError("backend 'cuda' is not built yet; use 'auto', 'cpu' or 'reference'")
+        cuda_device.require()
     prepared = prepare(
         model, connectome.weights, connectome.tract_lengths,
         parameters=parameters or {}, coupling=coupling or couplings.Linear(), integrator=integrator, noise=noise,
         duration=duration, dt=dt, speed=speed, initial=initial, monitors=tuple(monitors), seed=seed,
         simulations=simulations, precision="float64" if backend == "reference" else precision,
     )  # fmt: skip
-    return _gather(prepared, _engine(backend), threads, progress, connectome, resumable)
+    return _gather(prepared, _engine(backend, resumable), threads, progress, connectome, resumable)
 
 
-def _engine(backend: str) -> Callable[..., Outcome]:
+def _engine(backend: str, resumable: bool) -> Callable[..., Outcome]:
     if backend == "reference":
         from l2l.simulator.kernels import reference
 
         return reference.run
+    if backend == "cuda" or (backend == "auto" and cuda_device.usable()):
+        from l2l.simulator.kernels import cuda
+
+        return functools.partial(cuda.run, resumable=resumable)
     from l2l.simulator.kernels import cpu
 
     return cpu.run

@@ -339,7 +339,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"seed": np.arange(4)}, "agree on the number of simulations"),
     ({"precision": "float16"}, "unknown precision"),
     ({"backend": "gpu"}, "unknown backend"),
-    ({"backend": "cuda"}, "not built"),
     ({"simulations": 0}, "simulations >= 1"),
 ]
 
