@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from l2l.simulator.simulate import simulate
 
 if TYPE_CHECKING:
-    from l2l.simulator import coupling, integrators, models, monitors, noise
+    from l2l.simulator import coupling, integrators, models, monitors, noise, stimulus
     from l2l.simulator.connectome import Connectome
     from l2l.simulator.model import CouplingInput, Model, Parameter, StateVariable
-    from l2l.simulator.prepare import History
     from l2l.simulator.result import Final, Result, Status
+    from l2l.simulator.start import History
 
 __all__ = [
     "Connectome",
@@ -36,14 +36,15 @@ __all__ = [
     "monitors",
     "noise",
     "simulate",
+    "stimulus",
 ]
 
-_MODULES = ("coupling", "integrators", "models", "monitors", "noise")
+_MODULES = ("coupling", "integrators", "models", "monitors", "noise", "stimulus")
 _HOME = {
     "Connectome": "connectome",
     "CouplingInput": "model",
     "Final": "result",
-    "History": "prepare",
+    "History": "start",
     "Model": "model",
     "Parameter": "model",
     "Result": "result",

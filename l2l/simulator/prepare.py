@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,37 +13,23 @@ from numpy.typing import NDArray
 
 from l2l.errors import SimulationError, nearest
 from l2l.simulator import integrators
-from l2l.simulator.codegen.expression import evaluate
-from l2l.simulator.codegen.system import System, advance, compose
+from l2l.simulator.codegen.expression import Node, make, symbol
+from l2l.simulator.codegen.system import advance, compose
 from l2l.simulator.coupling import Coupling
 from l2l.simulator.integrators import Integrator
 from l2l.simulator.model import Model
 from l2l.simulator.monitors import Monitor
-from l2l.simulator.noise import MAX_NODES, Additive, uniforms
-from l2l.simulator.problem import Array, Problem, Recording
+from l2l.simulator.noise import MAX_NODES, Additive
+from l2l.simulator.problem import Array, Problem
 from l2l.simulator.recording import Shown, recordings
 from l2l.simulator.result import Final
+from l2l.simulator.start import History as History
+from l2l.simulator.start import Resume as Resume
+from l2l.simulator.start import balloon, carried, initial_values, sends, start
+from l2l.simulator.stimulus import Stimulus, as_stimuli, given_values, sizes_of_series, waves
 from l2l.simulator.values import Values, broadcast_values, size_of_ensemble
 
 PRECISIONS = ("float32", "float64")
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """The past of every state, oldest first; the last row is the state at the start.
-
-    values: (time, state, node) or (simulation, time, state, node), one row each dt.
-    """
-
-    values: NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Resume:
-    """What was sent in the past, for each group of simulations with the same delays."""
-
-    signature: tuple[Any, ...]
-    sends: list[tuple[NDArray[np.int64], Array | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +59,7 @@ def prepare(
     seed: Any,
     simulations: int | None,
     precision: str,
+    stimulus: Stimulus | Sequence[Stimulus] | None = None,
 ) -> Prepared:
     """See `simulate`. Raises SimulationError or ModelError."""
     if precision not in PRECISIONS:
@@ -85,22 +72,28 @@ def prepare(
     given = values_of_parameters(model, coupling, parameters)
     sigmas, z = _noise(noise, scheme, model, steps, nodes)
     given |= {f"p.noise.{name}": Values(f"noise of {name}", sigma) for name, sigma in sigmas.items()}
-    starts = _initial_values(initial, model)
+    starts = initial_values(initial, model)
+    stimuli = as_stimuli(stimulus, model)
+    driving = given_values(stimuli)
+    first = initial.step if isinstance(initial, Final) else 0
 
-    count = size_of_ensemble([*given.values(), *starts.values()], nodes, _sizes(simulations, speed, seed, initial))
+    shaped = [*given.values(), *starts.values(), *(value for own in driving for value in own.values())]
+    count = size_of_ensemble(shaped, nodes, [*_sizes(simulations, speed, seed, initial), *sizes_of_series(stimuli)])
     table = {name: broadcast_values(value, count, nodes) for name, value in given.items()}
     for name in sigmas:
         table[f"p.noise.{name}"] = table[f"p.noise.{name}"] * math.sqrt(dt)
+    amplitudes, forms = waves(stimuli, driving, count, nodes, first + steps, dt)
+    table |= {f"p.stimulus.{k}": amplitude for k, amplitude in enumerate(amplitudes)}
     seeds = seeds_of(seed, count)
     constants = {n: float(v[0, 0]) for n, v in table.items() if v.size == 1 and float(v[0, 0]) in (0.0, 1.0)}
 
-    observed, made, shown = recordings(system, monitors, dt, steps, initial.step if isinstance(initial, Final) else 0)
+    observed, made, shown = recordings(system, monitors, dt, steps, first)
     noisy = [name for name in sigmas if constants.get(f"p.noise.{name}") != 0.0]
-    step = advance(system, scheme, observed, noisy=noisy, constants=constants)
+    step = advance(system, scheme, observed, noisy=noisy, stimuli=_inflow(stimuli), constants=constants)
     used = {name: table[name] for name in step.parameters()}
     kind = "none" if not step.noisy() else ("drawn" if z is None else "given")
 
-    state, past = _start(initial, starts, model, seeds, count, nodes)
+    state, past = start(initial, starts, model, seeds, count, nodes)
     signature = (model.name, coupling.function.name, dt, nodes, count, len(step.channels))
     problems = []
     for members, delays in _delay_groups(weights, tract_lengths, speed, dt, count):
@@ -110,15 +103,25 @@ def prepare(
                 members,
                 Problem(
                     step=step, weights=weights, delays=delays, dt=float(dt),
-                    start=initial.step if isinstance(initial, Final) else 0, steps=steps, parameters=sub, noise=kind,
+                    start=first, steps=steps, parameters=sub, noise=kind,
                     given=z, seeds=seeds[members], state=state[members],
-                    compensation=_carried(initial, state, precision)[members],
-                    sends=_sends(initial, members, delays, system, step, sub, state, past, signature),
-                    recordings=made, balloon=_balloon(initial, made, members), precision=precision,
+                    compensation=carried(initial, state, precision)[members],
+                    sends=sends(initial, members, delays, system, step, sub, state, past, signature),
+                    recordings=made, balloon=balloon(initial, made, members), precision=precision,
+                    waves={name: forms[int(name[2:])].of(members) for name in step.waves()},
                 ),
             )
         )  # fmt: skip
     return Prepared(problems, shown, count, signature)
+
+
+def _inflow(stimuli: Sequence[Stimulus]) -> dict[str, Node]:
+    """By state what its stimuli add up to: amplitudes p.stimulus.K times waveforms v.K."""
+    inflow: dict[str, Node] = {}
+    for k, stimulus in enumerate(stimuli):
+        one = make("mul", symbol(f"p.stimulus.{k}"), symbol(f"v.{k}"))
+        inflow[stimulus.state] = make("add", inflow[stimulus.state], one) if stimulus.state in inflow else one
+    return inflow
 
 
 def _weights(given: Any) -> Array:
@@ -190,24 +193,6 @@ def _noise(
     return sigmas, z
 
 
-def _initial_values(initial: Any, model: Model) -> dict[str, Values]:
-    if initial is None or isinstance(initial, History | Final):
-        return {}
-    if not isinstance(initial, Mapping):
-        raise SimulationError(
-            f"initial must be a mapping, a History or a final state, but got {type(initial).__name__}"
-        )
-    result = {}
-    for name, value in initial.items():
-        if name not in model.state_names:
-            raise SimulationError(
-                f"unknown state variable {name!r} of {model.name}; {nearest(name, model.state_names)}"
-            )
-        result[name] = Values(f"initial {name!r}", value)
-        result[name].check(None)
-    return result
-
-
 def _sizes(simulations: int | None, speed: Any, seed: Any, initial: Any) -> list[tuple[str, int]]:
     """What else tells the number of simulations."""
     sizes = []
@@ -241,97 +226,6 @@ def seeds_of(seed: Any, count: int) -> NDArray[np.uint64]:
     if array.ndim == 0:
         return np.add(array, np.arange(count, dtype=np.uint64), dtype=np.uint64)  # modulo 2**64
     return np.ascontiguousarray(np.broadcast_to(array, (count,)))
-
-
-def _start(
-    initial: Any, starts: dict[str, Values], model: Model, seeds: NDArray[np.uint64], count: int, nodes: int
-) -> tuple[Array, Array | None]:
-    """(simulation, state, node) at the start, and the past if it is known."""
-    states = len(model.states)
-    if isinstance(initial, Final):
-        if initial.state.shape != (count, states, nodes):
-            raise SimulationError(
-                f"the final state has shape {initial.state.shape}, "
-                f"but (simulation, state, node) is {(count, states, nodes)}"
-            )
-        return initial.state, None
-    if isinstance(initial, History):
-        past = np.asarray(initial.values, dtype=np.float64)
-        if past.ndim == 3:
-            past = past[None]
-        if past.ndim != 4 or past.shape[2:] != (states, nodes) or past.shape[0] not in (1, count):
-            raise SimulationError(
-                "history must have shape (time, state, node) or (simulation, time, state, node) "
-                f"with {states} states and {nodes} nodes, but has {np.shape(initial.values)}"
-            )
-        past = np.broadcast_to(past, (count, *past.shape[1:]))
-        return np.ascontiguousarray(past[:, -1]), past
-    state = np.empty((count, states, nodes))
-    for index, variable in enumerate(model.states):
-        if variable.name in starts:
-            state[:, index] = broadcast_values(starts[variable.name], count, nodes)
-        else:
-            drawn = uniforms(seeds, index, nodes)
-            state[:, index] = np.clip(
-                variable.low + (variable.high - variable.low) * drawn, variable.lower, variable.upper
-            )
-    return state, None
-
-
-def _sends(
-    initial: Any,
-    members: NDArray[np.int64],
-    delays: NDArray[np.int64] | None,
-    system: System,
-    step: Any,
-    parameters: dict[str, Array],
-    state: Array,
-    past: Array | None,
-    signature: tuple[Any, ...],
-) -> Array:
-    """(simulation, channel, time, node) what was sent until the start."""
-    if isinstance(initial, Final):
-        if initial.resume is None:
-            raise SimulationError(
-                "the run to be continued has delays and was not resumable: run it with resumable=True"
-            )
-        if initial.resume.signature != signature:
-            raise SimulationError(
-                f"a run can be continued only as it was: (model, coupling, dt, nodes, simulations, channels) were "
-                f"{initial.resume.signature}, now {signature}"
-            )
-        for other, sends in initial.resume.sends:
-            if sends is not None and np.array_equal(other, members):
-                return sends
-        raise SimulationError("a run can be continued only with the delays it had")
-    horizon = 1 if delays is None else int(delays.max()) + 1
-    if past is None:
-        rows = state[members][:, None]
-    else:
-        if past.shape[1] < horizon:
-            raise SimulationError(
-                f"history must reach back {horizon} steps (the longest delay), but has {past.shape[1]}"
-            )
-        rows = past[members][:, -horizon:]
-    values = {f"x.{s.name}": rows[:, :, i] for i, s in enumerate(system.states)}
-    flat = {name: value[:, None, :] for name, value in parameters.items()}
-    sent = [np.broadcast_to(v, rows[:, :, 0].shape) for v in evaluate(step.channels, {**values, **flat})]
-    return np.stack(sent, axis=1) if sent else np.empty((len(members), 0, 1, state.shape[2]))
-
-
-def _carried(initial: Any, state: Array, precision: str) -> Array:
-    if isinstance(initial, Final) and precision == "float32":
-        return initial.compensation
-    return np.zeros_like(state)
-
-
-def _balloon(initial: Any, made: tuple[Recording, ...], members: NDArray[np.int64]) -> tuple[Array | None, ...]:
-    if not isinstance(initial, Final) or len(initial.balloon) != len(made):
-        return tuple(None for _ in made)
-    return tuple(
-        flow[members] if flow is not None and r.recorder.kind == "bold" else None
-        for flow, r in zip(initial.balloon, made, strict=True)
-    )
 
 
 def _delay_groups(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from l2l.simulator.codegen.recorders import Recorder
 from l2l.simulator.codegen.system import Step
+from l2l.simulator.stimulus import Wave
 
 Array = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -35,6 +36,7 @@ class Problem:
     noise: "none", "drawn" or "given"; given: (step, state, node). seeds: (simulation,).
     state, compensation: (simulation, state, node). sends: (simulation, channel, time, node), oldest first, the last
     belongs to `state`. balloon: for each recording (simulation, 4, node), or None for rest.
+    waves: the waveform of each v. symbol.
     """
 
     step: Step
@@ -53,6 +55,11 @@ class Problem:
     recordings: tuple[Recording, ...]
     balloon: tuple[Array | None, ...]
     precision: str
+    waves: Mapping[str, Wave] = field(default_factory=dict)
+
+    def needs(self) -> frozenset[str]:
+        """What a kernel must be able to do beyond plain steps; one that cannot is not given the problem."""
+        return frozenset(["stimuli"] if self.waves else [])
 
     @property
     def simulations(self) -> int:

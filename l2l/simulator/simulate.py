@@ -20,6 +20,7 @@ from l2l.simulator.noise import Additive
 from l2l.simulator.prepare import Prepared, Resume, prepare
 from l2l.simulator.problem import Outcome, Problem
 from l2l.simulator.result import Final, Result
+from l2l.simulator.stimulus import Stimulus
 
 if TYPE_CHECKING:
     from l2l.simulator.prepare import History
@@ -49,6 +50,7 @@ def simulate(
     noise: Additive | None = None,
     speed: Any = None,
     initial: Mapping[str, Any] | History | Final | None = None,
+    stimulus: Stimulus | Sequence[Stimulus] | None = None,
     monitors: Sequence[Monitor] = (Raw(period=None),),
     seed: Any = 0,
     simulations: int | None = None,
@@ -72,6 +74,7 @@ def simulate(
     speed: conduction speed, mm/ms, a number or (simulation,); None: no delays.
     initial: values by state name (as parameters), a `History`, the `final` of a result, or None; what is not given is
         drawn from the model's ranges.
+    stimulus: one or several of `stimulus`.
     monitors: what is kept; a monitor's result is found under its name.
     seed: an integer, or (simulation,) integers of 64 bits: simulation i of an integer seed has the number seed + i. The
         same simulation gives the same bits alone or in any batch, on any number of threads.
@@ -93,12 +96,13 @@ def simulate(
         model, connectome.weights, connectome.tract_lengths,
         parameters=parameters or {}, coupling=coupling or couplings.Linear(), integrator=integrator, noise=noise,
         duration=duration, dt=dt, speed=speed, initial=initial, monitors=tuple(monitors), seed=seed,
-        simulations=simulations, precision="float64" if backend == "reference" else precision,
+        simulations=simulations, precision="float64" if backend == "reference" else precision, stimulus=stimulus,
     )  # fmt: skip
-    return _gather(prepared, _engine(backend, resumable), threads, progress, connectome, resumable)
+    needs = frozenset[str]().union(*(problem.needs() for _, problem in prepared.problems))
+    return _gather(prepared, _engine(backend, resumable, needs), threads, progress, connectome, resumable)
 
 
-def _engine(backend: str, resumable: bool) -> Callable[..., Outcome]:
+def _engine(backend: str, resumable: bool, needs: frozenset[str]) -> Callable[..., Outcome]:
     if backend == "reference":
         from l2l.simulator.kernels import reference
 
@@ -106,7 +110,11 @@ def _engine(backend: str, resumable: bool) -> Callable[..., Outcome]:
     if backend == "cuda" or (backend == "auto" and cuda_device.usable()):
         from l2l.simulator.kernels import cuda
 
-        return functools.partial(cuda.run, resumable=resumable)
+        lacking = needs - getattr(cuda, "ABLE", frozenset[str]())
+        if not lacking:
+            return functools.partial(cuda.run, resumable=resumable)
+        if backend == "cuda":
+            raise SimulationError(f"backend 'cuda' cannot do {', '.join(sorted(lacking))} yet; use 'auto' or 'cpu'")
     from l2l.simulator.kernels import cpu
 
     return cpu.run

@@ -4,6 +4,7 @@ Arrays are flat; their layouts (L lanes, n nodes, K steps a block, T rows of the
     S  [n, state (then compensation), L]    R  delays: [channel, n, T + K, L]; none: [2, channel, n, L]
     C  coupling sums: [channel, n, K, L] or [channel, rows, L]      W, D, B, RP  connections, see `kernels.pack`
     P0 [parameter, L]   P1 [parameter, n]   P2 [parameter, n, L]    KI [n]    SD [2, L] seeds   Z noise   G given noise
+    U waveforms of a stretch of steps, UB where each begins
     A0, A1, ... accumulators [n, slot, L]   O0, O1, ... output [row, quantity, n, L]   M [recorder, 2] periods
 With delays, the state after step s (from 0) is sent to ring row s mod T, and rows T ... T + K - 1 repeat the first K,
 so that K consecutive steps are read without wrapping.
@@ -30,7 +31,7 @@ class Layout:
     delayed: with a delay ring. block: steps computed at once (K). tiled: the sources are taken in tiles.
     rows: nodes whose sums are kept in registers at once (no delays).
     levels: for each parameter symbol the array that holds it, 0, 1 or 2 for P0, P1, P2.
-    noise: "none", "drawn" or "given".
+    noise: "none", "drawn" or "given". waves: (symbol, differs between simulations, between nodes) of each waveform.
     """
 
     lanes: int
@@ -43,6 +44,7 @@ class Layout:
     compensated: bool
     precision: str
     recorders: tuple[Recorder, ...]
+    waves: tuple[tuple[str, bool, bool], ...] = ()
 
 
 def slots_of_parameters(layout: Layout) -> dict[str, tuple[int, int]]:
@@ -76,6 +78,7 @@ class Emitter(RecorderLines):
             leaves[f"sum.{index}"] = (f"c{index}", 2)
         for index, (name, (array, _)) in enumerate(self.slots.items()):
             leaves[name] = (f"p{index}", 0 if array == 0 else 1)
+        leaves |= {name: (f"v{index}", 2) for index, (name, _, _) in enumerate(layout.waves)}
         for m in range(len(layout.recorders)):
             for name in (*balloon.STATES, "z"):
                 leaves[f"b{m}.{name}"] = (f"b{m}{name}", 2)
@@ -101,7 +104,16 @@ class Emitter(RecorderLines):
         )
         send = [f"store(R, {place}, {text})" for place, text in zip(where_to, channels, strict=True)]
         record = [line for m in range(len(self.layout.recorders)) for line in self.record(m)]
-        body = [*self.noise(kk), *self.coupling_of_step(ring), *lines, *update, *sent, *send, *record]
+        body = [
+            *self.noise(kk),
+            *self.stimuli(kk),
+            *self.coupling_of_step(ring),
+            *lines,
+            *update,
+            *sent,
+            *send,
+            *record,
+        ]
 
         before = [f"x{i} = load(S, (i*{self.width} + {i})*{L})" for i in range(ns)]
         after = [f"store(S, (i*{self.width} + {i})*{L}, x{i})" for i in range(ns)]
@@ -159,6 +171,19 @@ class Emitter(RecorderLines):
         else:
             self.before_node = ["if (i & 3) == 0:", *indented([*seeds, *fill])]
         return use
+
+    def stimuli(self, kk: str) -> list[str]:
+        """The waveforms of this step, from a table that holds the steps from `done` on."""
+        lines = []
+        for index, (_, swept, regional) in enumerate(self.layout.waves):
+            at = f"(tb - done + {kk})" if kk == "kk" else "(tb - done)"
+            at = f"({at}*n + i)" if regional else at
+            base = f"scalar_load(UB, {index})"
+            if swept:
+                lines.append(f"v{index} = load(U, {base} + {at}*{self.L})")
+            else:
+                lines.append(f"v{index} = broadcast(scalar_load(U, {base} + {at}))")
+        return lines
 
     def noise_place(self, q: int, kk: str, g: str) -> str:
         """Where the normals of the q-th noisy state for step kk of the g-th of four nodes stand."""

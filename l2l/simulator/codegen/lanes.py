@@ -5,7 +5,7 @@ from __future__ import annotations
 from l2l.simulator.codegen.emit import Emitter, Layout, indented
 from l2l.simulator.codegen.system import Step
 
-ARGUMENTS = ("S", "R", "C", "W", "D", "B", "RP", "P0", "P1", "P2", "KI", "SD", "Z", "G", "M")
+ARGUMENTS = ("S", "R", "C", "W", "D", "B", "RP", "P0", "P1", "P2", "KI", "SD", "Z", "G", "M", "U", "UB")
 SCALARS = ("t0", "done", "steps", "n", "T", "tiles", "dt")
 
 

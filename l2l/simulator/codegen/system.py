@@ -1,7 +1,7 @@
 """A model, its coupling and an integrator composed into the expression graphs of one step.
 
 Symbols of these graphs: x.NAME state; p.NAME model parameter; p.coupling.NAME coupling parameter; sum.I weighted sum of
-channel I; k in-strength; z.NAME standard normal; p.noise.NAME its factor; u.NAME stimulus; dt.
+channel I; k in-strength; z.NAME standard normal; p.noise.NAME its factor; v.K waveform K; dt.
 """
 
 from __future__ import annotations
@@ -65,6 +65,11 @@ class Step:
         """Names of the p. symbols that the step reads, sorted."""
         return sorted(name for name in symbols(self.roots()) if name.startswith("p."))
 
+    def waves(self) -> list[str]:
+        """Names of the v. symbols that the step reads, in order."""
+        used = [name for name in symbols(self.roots()) if name.startswith("v.")]
+        return sorted(used, key=lambda name: int(name[2:]))
+
     def noisy(self) -> list[str]:
         """The states that noise enters, in the model's order."""
         used = symbols(self.increments.values())
@@ -123,14 +128,15 @@ def advance(
     observed: Iterable[Iterable[Node]] = (),
     *,
     noisy: Iterable[str] = (),
-    stimulated: Iterable[str] = (),
+    stimuli: Mapping[str, Node] | None = None,
     constants: Mapping[str, float] | None = None,
 ) -> Step:
     """The graphs of one step.
 
+    stimuli: by state name what is added to its derivative.
     constants: parameters (by symbol) that are the same number everywhere and may be folded.
     """
-    noisy, stimulated = set(noisy), set(stimulated)
+    noisy, inflow = set(noisy), stimuli or {}
     fixed = {name: const(value) for name, value in (constants or {}).items()}
     states = system.states
     coupled = {f"c.{name}": node for name, node in system.inputs.items()}
@@ -142,7 +148,7 @@ def advance(
             w = make("mul", symbol(f"p.noise.{state.name}"), symbol(f"z.{state.name}"))
             if state.name in system.noise:
                 w = make("mul", w, substitute([system.noise[state.name]], coupled)[0])
-        u = symbol(f"u.{state.name}") if state.name in stimulated else const(0.0)
+        u = inflow.get(state.name, const(0.0))
         own[state.name] = {"x": symbol(f"x.{state.name}"), "w": w, "u": u, "dt": symbol("dt")}
 
     for number, text in enumerate(integrator.stages, start=1):

@@ -77,12 +77,18 @@ def plan(problem: Problem) -> Layout:
         compensated=problem.precision == "float32",
         precision=problem.precision,
         recorders=tuple(r.recorder for r in problem.recordings),
+        waves=tuple((name, wave.swept, wave.regional) for name, wave in problem.waves.items()),
     )
 
 
 def _array_of(problem: Problem, name: str) -> int:
     simulations, nodes = problem.parameters[name].shape
     return 0 if nodes == 1 else (1 if simulations == 1 else 2)
+
+
+def stretch_of(problem: Problem) -> int:
+    """Steps of one call of the kernel, a multiple of every block length."""
+    return max(16, STRETCH // problem.nodes // 16 * 16)
 
 
 def run(problem: Problem, threads: int | None = None, progress: Progress | None = None) -> Outcome:
@@ -109,7 +115,7 @@ def run_layout(problem: Problem, layout: Layout, threads: int | None, progress: 
     given = np.zeros(1, real) if problem.given is None else np.ascontiguousarray(problem.given, dtype=real).ravel()
 
     def work(first: int) -> None:
-        tile = Tile(problem, layout, network, first)
+        tile = Tile(problem, layout, network, first, stretch_of(problem))
         _advance(kernel, tile, network, given, outcome, meter)
         _collect(tile, outcome)
         sends[first // layout.lanes] = tile.sends(problem.steps)
@@ -144,14 +150,15 @@ def _advance(
         + [0],
         dtype=np.int64,
     )
-    stretch = max(16, STRETCH // problem.nodes // 16 * 16)  # a multiple of every block length
+    stretch = stretch_of(problem)
     mine = slice(tile.first, tile.first + tile.count)
     for done in range(0, problem.steps, stretch):
         steps = min(stretch, problem.steps - done)
+        tile.fill_waves(done, steps)
         kernel(
             tile.S, tile.R, tile.C, network.W, network.D, network.B, network.RP, *tile.P, network.KI, tile.SD, tile.Z,
-            given, M, *tile.A, *tile.O, problem.start, done, steps, problem.nodes, network.ring_rows, network.tiles,
-            real(problem.dt),
+            given, M, tile.U, tile.UB, *tile.A, *tile.O, problem.start, done, steps, problem.nodes,
+            network.ring_rows, network.tiles, real(problem.dt),
         )  # fmt: skip
         lost = ~tile.finite()[: tile.count] & (outcome.diverged[mine] < 0)
         if lost.any():

@@ -76,7 +76,7 @@ def connections(problem: Problem, layout: Layout) -> Connections:
 class Tile:
     """The arrays of `layout.lanes` simulations, some of which may be copies that only fill the lanes."""
 
-    def __init__(self, problem: Problem, layout: Layout, network: Connections, first: int) -> None:
+    def __init__(self, problem: Problem, layout: Layout, network: Connections, first: int, stretch: int) -> None:
         L, n, real = layout.lanes, problem.nodes, np.dtype(layout.precision)
         self.problem, self.layout, self.network = problem, layout, network
         self.count = min(L, problem.simulations - first)
@@ -100,6 +100,9 @@ class Tile:
         self.SD[:L] = (seeds & np.uint64(0xFFFFFFFF)).astype(np.uint32)
         self.SD[L:] = (seeds >> np.uint64(32)).astype(np.uint32)
         self.P = self._parameters()
+        sizes = [stretch * (L if wave.swept else 1) * (n if wave.regional else 1) for wave in problem.waves.values()]
+        self.UB = np.cumsum([0, *sizes], dtype=np.int64)
+        self.U = aligned(int(self.UB[-1]), real)
         self.A = [aligned(n * r.slots * L, real) for r in layout.recorders]
         for a, recording, flow in zip(self.A, problem.recordings, problem.balloon, strict=True):
             if flow is not None:
@@ -144,6 +147,13 @@ class Tile:
             else:
                 arrays[2].reshape(-1, n, L)[slot] = value[self.lanes].T
         return arrays
+
+    def fill_waves(self, done: int, steps: int) -> None:
+        """Waveforms of `steps` steps after the first `done`: [step, node, lane], without the axes that it has not."""
+        for wave, base in zip(self.problem.waves.values(), self.UB, strict=False):
+            own = wave.of(self.lanes) if wave.swept else wave
+            table = own.table(self.problem.start + done, steps).transpose(0, 2, 1)
+            self.U[base : base + table.size] = table.ravel()
 
     def finite(self) -> NDArray[np.bool_]:
         """(lane,) whether every state variable of the simulation is finite."""

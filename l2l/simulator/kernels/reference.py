@@ -42,6 +42,7 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
                 values[f"z.{st.name}"] = p.given[s, i][None, :]
             elif p.noise == "drawn":
                 values[f"z.{st.name}"] = noise.normals(p.seeds, i, p.nodes, now).astype(np.float64)
+        values |= {name: wave.table(now, 1)[0] for name, wave in p.waves.items()}
         with np.errstate(all="ignore"):
             increments = evaluate(step.increments.values(), values)
             for st, increment in zip(step.states, increments, strict=True):
