@@ -164,7 +164,9 @@ def where(typing_context, mask, x, y):
     """x where the mask holds, y elsewhere."""
     vec = _vec_of((x, y))
     if vec is None:
-        return None
+        if not isinstance(mask, MaskType) or x not in (types.float32, types.float64):
+            return None
+        vec = VecType(x, mask.lanes)  # two numbers: the mask alone says how many lanes there are
     sig = vec(mask, *_promoted((x, y), vec))
 
     def generate(context, builder, sig, args):
