@@ -7,14 +7,14 @@ simulations never share a block of numbers. The kernels compute the same with th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l2l.errors import SimulationError
+from l2l.errors import SimulationError, nearest
 
 PURPOSE_NOISE = (0x6C326C00, 0x00000001)
 PURPOSE_INITIAL = (0x6C326C00, 0x00000002)
@@ -70,6 +70,61 @@ class Additive:
                 raise SimulationError(f"noise of {name} must be finite and >= 0, but got {value!r}")
             result[name] = array if self.D is None else np.sqrt(2 * array)
         return result
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Multiplicative(Additive):
+    """White noise whose strength depends on the state: the increment of a step is g(x) sigma sqrt(dt) z.
+
+    factor: g by state name, an expression over states, parameters, coupling inputs and derived quantities; other
+        states get no noise. It takes the place of the model's own factors.
+    D, sigma: as in `Additive`; neither: sigma is 1.
+    g is taken at the start of the step in every stage, as The Virtual Brain does: what converges is the Itô equation.
+    """
+
+    factor: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if self.D is None and self.sigma is None:
+            object.__setattr__(self, "sigma", 1.0)
+        super().__post_init__()
+
+    def sigmas(self, states: tuple[str, ...]) -> dict[str, Any]:
+        for name in self.factor:
+            if name not in states:
+                raise SimulationError(f"noise factor of an unknown state variable {name!r}; {nearest(name, states)}")
+        return super().sigmas(tuple(name for name in states if name in self.factor))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Coloured(Additive):
+    """Ornstein-Uhlenbeck noise with correlation time `tau`, in the convention of The Virtual Brain.
+
+    Each step: eta <- eta E + sqrt(1 - E**2) z, E = exp(-dt/tau); its increment is dt sqrt(1/tau) eta sqrt(2 D) (or
+    sigma in place of sqrt(2 D)). So eta has variance 1 and autocorrelation exp(-t/tau). It is a state of its own:
+    `Final` carries it on.
+
+    tau: ms, > 0; for all states or by state name, each a number, (simulation,), (node,) or (simulation, node).
+    start: eta at the start, likewise; None: drawn from its stationary distribution.
+    given: (step, variable, node) normals; with one row more, the first is `start`.
+    """
+
+    tau: Any
+    start: Any = None
+
+    def by_name(self, what: str, names: Iterable[str]) -> dict[str, Any]:
+        """`tau` or `start` of each state; raises SimulationError for a state without noise or without a value."""
+        names = list(names)
+        value = getattr(self, what)
+        if not isinstance(value, Mapping):
+            return dict.fromkeys(names, value)
+        for name in value:
+            if name not in names:
+                raise SimulationError(f"{what} of a state without noise, {name!r}; {nearest(name, names)}")
+        for name in names:
+            if name not in value:
+                raise SimulationError(f"{what} must name every state with noise, but lacks {name!r}")
+        return dict(value)
 
 
 def philox(c0: Any, c1: Any, c2: Any, c3: Any, key: tuple[int, int]) -> tuple[UInt32, UInt32, UInt32, UInt32]:
@@ -134,6 +189,13 @@ def normals(seeds: NDArray[np.uint64], variable: int, nodes: int, step: int) -> 
     words = philox(step & 0xFFFFFFFF, group[None, :], low[:, None], high[:, None], PURPOSE_NOISE)
     four = np.stack([*box_muller(words[0], words[1]), *box_muller(words[2], words[3])], axis=-1)
     return four.reshape(len(low), -1)[:, :nodes]
+
+
+def initial_normals(seeds: NDArray[np.uint64], variable: int, nodes: int) -> NDArray[np.float64]:
+    """(simulation, node) standard normals for the initial values of one state variable."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(uniforms(seeds, variable, nodes)))
 
 
 def uniforms(seeds: NDArray[np.uint64], variable: int, nodes: int) -> NDArray[np.float64]:

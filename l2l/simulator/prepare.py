@@ -20,6 +20,7 @@ from l2l.simulator.integrators import Integrator
 from l2l.simulator.model import Model
 from l2l.simulator.monitors import Monitor
 from l2l.simulator.noise import MAX_NODES, Additive
+from l2l.simulator.noise_terms import NoiseTerms
 from l2l.simulator.problem import Array, Problem
 from l2l.simulator.recording import Shown, recordings
 from l2l.simulator.result import Final
@@ -70,8 +71,9 @@ def prepare(
     steps = _steps(duration, dt)
     system = compose(model, coupling.function)
     given = values_of_parameters(model, coupling, parameters)
-    sigmas, z = _noise(noise, scheme, model, steps, nodes)
-    given |= {f"p.noise.{name}": Values(f"noise of {name}", sigma) for name, sigma in sigmas.items()}
+    terms = NoiseTerms.of(noise, scheme, system, steps, nodes)
+    system = terms.system
+    given |= terms.values
     starts = initial_values(initial, model)
     stimuli = as_stimuli(stimulus, model)
     driving = given_values(stimuli)
@@ -80,20 +82,22 @@ def prepare(
     shaped = [*given.values(), *starts.values(), *(value for own in driving for value in own.values())]
     count = size_of_ensemble(shaped, nodes, [*_sizes(simulations, speed, seed, initial), *sizes_of_series(stimuli)])
     table = {name: broadcast_values(value, count, nodes) for name, value in given.items()}
-    for name in sigmas:
-        table[f"p.noise.{name}"] = table[f"p.noise.{name}"] * math.sqrt(dt)
+    table = terms.per_step(table, dt)
     amplitudes, forms = waves(stimuli, driving, count, nodes, first + steps, dt)
     table |= {f"p.stimulus.{k}": amplitude for k, amplitude in enumerate(amplitudes)}
     seeds = seeds_of(seed, count)
     constants = {n: float(v[0, 0]) for n, v in table.items() if v.size == 1 and float(v[0, 0]) in (0.0, 1.0)}
 
     observed, made, shown = recordings(system, monitors, dt, steps, first)
-    noisy = [name for name in sigmas if constants.get(f"p.noise.{name}") != 0.0]
-    step = advance(system, scheme, observed, noisy=noisy, stimuli=_inflow(stimuli), constants=constants)
+    noisy = [name for name in terms.names if constants.get(f"p.noise.{name}") != 0.0]
+    step = advance(
+        system, scheme, observed, noisy=noisy, coloured=terms.coloured is not None,
+        stimuli=_inflow(stimuli), constants=constants,
+    )  # fmt: skip
     used = {name: table[name] for name in step.parameters()}
-    kind = "none" if not step.noisy() else ("drawn" if z is None else "given")
+    kind = "none" if not step.noisy() else ("drawn" if terms.given is None else "given")
 
-    state, past = start(initial, starts, model, seeds, count, nodes)
+    state, past = start(initial, starts, model, terms.start(step, seeds, count, nodes), seeds, count, nodes)
     signature = (model.name, coupling.function.name, dt, nodes, count, len(step.channels))
     problems = []
     for members, delays in _delay_groups(weights, tract_lengths, speed, dt, count):
@@ -104,7 +108,7 @@ def prepare(
                 Problem(
                     step=step, weights=weights, delays=delays, dt=float(dt),
                     start=first, steps=steps, parameters=sub, noise=kind,
-                    given=z, seeds=seeds[members], state=state[members],
+                    given=terms.padded(step), seeds=seeds[members], state=state[members],
                     compensation=carried(initial, state, precision)[members],
                     sends=sends(initial, members, delays, system, step, sub, state, past, signature),
                     recordings=made, balloon=balloon(initial, made, members), precision=precision,
@@ -171,26 +175,6 @@ def values_of_parameters(model: Model, coupling: Coupling, parameters: Mapping[s
         values.check(parameter)
         result[symbol] = values
     return result
-
-
-def _noise(
-    noise: Additive | None, scheme: Integrator, model: Model, steps: int, nodes: int
-) -> tuple[dict[str, Any], Array | None]:
-    if noise is None:
-        return {}, None
-    if not scheme.stochastic:
-        raise SimulationError(f"{scheme.name} is for deterministic systems; with noise use heun or euler")
-    sigmas = noise.sigmas(model.state_names)
-    for name in sigmas:
-        if name not in model.state_names:
-            raise SimulationError(f"noise on an unknown state variable {name!r}; {nearest(name, model.state_names)}")
-    if noise.given is None:
-        return sigmas, None
-    z = np.asarray(noise.given, dtype=np.float64)
-    expected = (steps, len(model.states), nodes)
-    if z.shape != expected:
-        raise SimulationError(f"given noise must have shape (step, variable, node) = {expected}, but has {z.shape}")
-    return sigmas, z
 
 
 def _sizes(simulations: int | None, speed: Any, seed: Any, initial: Any) -> list[tuple[str, int]]:

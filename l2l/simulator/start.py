@@ -56,17 +56,30 @@ def initial_values(initial: Any, model: Model) -> dict[str, Values]:
 
 
 def start(
-    initial: Any, starts: dict[str, Values], model: Model, seeds: NDArray[np.uint64], count: int, nodes: int
+    initial: Any,
+    starts: dict[str, Values],
+    model: Model,
+    noise: Mapping[str, Array],
+    seeds: NDArray[np.uint64],
+    count: int,
+    nodes: int,
 ) -> tuple[Array, Array | None]:
-    """(simulation, state, node) at the start, and the past if it is known."""
+    """(simulation, state, node) at the start, and the past if it is known.
+
+    noise: states of coloured noise, (simulation, node) each; they follow those of the model.
+    """
+    names = (*model.state_names, *noise)
     states = len(model.states)
     if isinstance(initial, Final):
-        if initial.state.shape != (count, states, nodes):
+        if initial.state_names != names:
+            raise SimulationError(f"the final state is one of {initial.state_names}, but the states now are {names}")
+        if initial.state.shape != (count, len(names), nodes):
             raise SimulationError(
                 f"the final state has shape {initial.state.shape}, "
-                f"but (simulation, state, node) is {(count, states, nodes)}"
+                f"but (simulation, state, node) is {(count, len(names), nodes)}"
             )
         return initial.state, None
+    past: Array | None = None
     if isinstance(initial, History):
         past = np.asarray(initial.values, dtype=np.float64)
         if past.ndim == 3:
@@ -77,8 +90,12 @@ def start(
                 f"with {states} states and {nodes} nodes, but has {np.shape(initial.values)}"
             )
         past = np.broadcast_to(past, (count, *past.shape[1:]))
-        return np.ascontiguousarray(past[:, -1]), past
-    state = np.empty((count, states, nodes))
+    state = np.empty((count, len(names), nodes))
+    for index, eta in enumerate(noise.values(), start=states):
+        state[:, index] = eta
+    if past is not None:
+        state[:, :states] = past[:, -1]
+        return state, past
     for index, variable in enumerate(model.states):
         if variable.name in starts:
             state[:, index] = broadcast_values(starts[variable.name], count, nodes)

@@ -71,3 +71,39 @@ def test_additive_takes_one_amplitude() -> None:
     with pytest.raises(SimulationError, match=">= 0"):
         noise.Additive(D=-1.0).sigmas(("x",))
     assert noise.Additive(D=0.5).sigmas(("x",)) == {"x": 1.0}
+
+
+@pytest.mark.slow
+def test_a_hundred_million_samples() -> None:
+    """Moments, distribution and correlations between nodes, variables, seeds and steps at 1e8: five standard errors."""
+    nodes, steps = 1 << 12, 400
+    edges = np.linspace(-5, 5, 4001)
+    counts = np.zeros(edges.size + 1)
+    powers = np.zeros(4)
+    products = np.zeros(4)
+    before = np.zeros((SEEDS.size, nodes))
+    for step in range(steps):
+        z = noise.normals(SEEDS, step % 3, nodes, step).astype(np.float64)
+        counts += np.bincount(np.searchsorted(edges, z.ravel()), minlength=counts.size)
+        square = z * z
+        powers += [z.sum(), square.sum(), (square * z).sum(), (square * square).sum()]
+        other = noise.normals(SEEDS, 7, nodes, step) if step % 8 == 0 else np.zeros_like(z)
+        products += [
+            (z[:, 1:] * z[:, :-1]).sum(),
+            (z[1:] * z[:-1]).sum(),
+            (z * before).sum(),
+            (z * other).sum(),
+        ]
+        before = z
+    n = SEEDS.size * nodes * steps
+    assert n > 1e8
+    mean, second, third, fourth = powers / n
+    assert abs(mean) < 5 / n**0.5
+    assert abs(second - 1) < 5 * (2 / n) ** 0.5
+    assert abs(third) < 5 * (15 / n) ** 0.5
+    # Uniform words of 24 bits end at 5.9 standard deviations: the fourth moment lacks some 1e-6.
+    assert abs(fourth - 3) < 5 * (96 / n) ** 0.5 + 1e-5
+    assert (np.abs(products) < 5 * n**0.5).all()
+    # Kolmogorov-Smirnov at the edges of the bins; 1.95 is exceeded once in a thousand.
+    distance = np.abs(np.cumsum(counts)[:-1] / n - stats.norm.cdf(edges)).max()
+    assert distance < 1.95 / n**0.5

@@ -1,7 +1,8 @@
 """A model, its coupling and an integrator composed into the expression graphs of one step.
 
 Symbols of these graphs: x.NAME state; p.NAME model parameter; p.coupling.NAME coupling parameter; sum.I weighted sum of
-channel I; k in-strength; z.NAME standard normal; p.noise.NAME its factor; v.K waveform K; dt.
+channel I; k in-strength; z.NAME standard normal; p.noise.NAME its strength;
+x.noise.NAME coloured noise, p.decay.NAME and p.kick.NAME its factors; v.K waveform K; dt.
 """
 
 from __future__ import annotations
@@ -128,11 +129,13 @@ def advance(
     observed: Iterable[Iterable[Node]] = (),
     *,
     noisy: Iterable[str] = (),
+    coloured: bool = False,
     stimuli: Mapping[str, Node] | None = None,
     constants: Mapping[str, float] | None = None,
 ) -> Step:
     """The graphs of one step.
 
+    noisy: states with noise. coloured: it is a state of its own, that follows those of the model.
     stimuli: by state name what is added to its derivative.
     constants: parameters (by symbol) that are the same number everywhere and may be folded.
     """
@@ -140,12 +143,24 @@ def advance(
     fixed = {name: const(value) for name, value in (constants or {}).items()}
     states = system.states
     coupled = {f"c.{name}": node for name, node in system.inputs.items()}
+    hidden: list[StateVariable] = []
     increments: dict[str, Node] = {}
     own: dict[str, dict[str, Node]] = {}
     for state in states:
         w = const(0.0)
         if state.name in noisy:
-            w = make("mul", symbol(f"p.noise.{state.name}"), symbol(f"z.{state.name}"))
+            z = symbol(f"z.{state.name}")
+            if coloured:
+                eta = StateVariable(f"noise.{state.name}", -1.0, 1.0)
+                old = symbol(f"x.{eta.name}")
+                z = make(
+                    "add",
+                    make("mul", symbol(f"p.decay.{state.name}"), old),
+                    make("mul", symbol(f"p.kick.{state.name}"), z),
+                )
+                hidden.append(eta)
+                increments[eta.name] = make("sub", z, old)
+            w = make("mul", symbol(f"p.noise.{state.name}"), z)
             if state.name in system.noise:
                 w = make("mul", w, substitute([system.noise[state.name]], coupled)[0])
         u = inflow.get(state.name, const(0.0))
@@ -163,15 +178,23 @@ def advance(
     for state in states:
         increments[state.name] = parse(integrator.increment, own[state.name], f"increment of {integrator.name}")
 
+    every = (*states, *hidden)
+    increments = {state.name: increments[state.name] for state in every}
     groups = [substitute(group, coupled) for group in observed]
     flat = substitute([*increments.values(), *(n for g in groups for n in g)], fixed)
-    increments = dict(zip(increments, flat[: len(states)], strict=True))
-    rest = iter(flat[len(states) :])
+    increments = dict(zip(increments, flat[: len(every)], strict=True))
+    rest = iter(flat[len(every) :])
     groups = [[next(rest) for _ in group] for group in groups]
-    return _pruned(system, fixed, increments, groups)
+    return _pruned(system, every, fixed, increments, groups)
 
 
-def _pruned(system: System, fixed: Mapping[str, Node], increments: dict[str, Node], groups: list[list[Node]]) -> Step:
+def _pruned(
+    system: System,
+    states: tuple[StateVariable, ...],
+    fixed: Mapping[str, Node],
+    increments: dict[str, Node],
+    groups: list[list[Node]],
+) -> Step:
     """Without the channels that nobody reads (a model's second coupling variable whose weight is 0, say)."""
     used = symbols([*increments.values(), *(n for g in groups for n in g)])
     kept = [i for i in range(len(system.channels)) if f"sum.{i}" in used]
@@ -180,7 +203,7 @@ def _pruned(system: System, fixed: Mapping[str, Node], increments: dict[str, Nod
     names = list(increments)
     values = substitute(increments.values(), renumbered)
     return Step(
-        states=system.states,
+        states=states,
         channels=tuple(channels),
         increments=dict(zip(names, values, strict=True)),
         observed=tuple(tuple(substitute(g, renumbered)) for g in groups),

@@ -29,6 +29,7 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
     values |= {"dt": p.dt, "k": p.weights.sum(axis=1)[None, :]}
     writers = [_Writer(p, m, recording) for m, recording in enumerate(p.recordings)]
     diverged = np.full(p.simulations, -1, dtype=np.int64)
+    noisy = set(step.noisy())
     sources = np.arange(p.nodes)[None, :]
     for s in range(p.steps):
         values |= {f"x.{name}": x for name, x in state.items()}
@@ -37,6 +38,8 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
             values[f"sum.{c}"] = np.einsum("ij,ijb->bi", p.weights, sent)
         now = p.start + s
         for i, st in enumerate(step.states):
+            if st.name not in noisy:
+                continue
             if p.noise == "given":
                 assert p.given is not None
                 values[f"z.{st.name}"] = p.given[s, i][None, :]
