@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
-from l2l.errors import SimulationError
+import numpy as np
+from numpy.typing import NDArray
+
+from l2l.errors import SimulationError, nearest
 from l2l.simulator.balloon import Balloon
 
 
@@ -49,6 +53,89 @@ class TemporalAverage(Monitor):
 
     name: str = "average"
     period: float = 1.0
+
+
+@dataclass(frozen=True)
+class GlobalAverage(Monitor):
+    """The mean over all nodes every `period` ms. Its result has no node axis."""
+
+    name: str = "global"
+    period: float = 1.0
+
+
+@dataclass(frozen=True)
+class SpatialAverage(Monitor):
+    """The mean over each group of nodes every `period` ms.
+
+    groups: for each node the name or number of its group; the result's axis `group` is sorted by it.
+    """
+
+    name: str = "spatial"
+    period: float = 1.0
+    groups: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "groups", tuple(np.asarray(self.groups).tolist()))
+
+
+@dataclass(frozen=True, eq=False)
+class Projection(Monitor):
+    """What sensors measure: a gain matrix times the activity, averaged over each `period` ms.
+
+    gain: (sensor, node). variables: give the one that makes the signal, or an expression of it.
+    sensors: their names. reference: "average", or the name or number of a sensor: taken from all (EEG).
+    average: False: the value at the end of each period. Time of a sample as of `TemporalAverage`, `SubSample`.
+    """
+
+    name: str = "projection"
+    period: float = 1.0
+    gain: Any = None
+    sensors: tuple[str, ...] | None = None
+    reference: str | int | None = None
+    average: bool = True
+
+    def matrix(self, nodes: int) -> NDArray[np.float64]:
+        """(sensor, node) gain with the reference taken off; raises SimulationError unless it fits."""
+        gain = np.array(0.0 if self.gain is None else self.gain, dtype=np.float64)
+        if gain.ndim != 2 or gain.shape[1] != nodes or not len(gain):
+            raise SimulationError(
+                f"gain of monitor {self.name!r} must have shape (sensor, {nodes} nodes), but has {gain.shape}"
+            )
+        if not np.isfinite(gain).all():
+            raise SimulationError(f"gain of monitor {self.name!r} must be finite, but some of it is not")
+        names: tuple[str | int, ...] = self.sensors or tuple(range(len(gain)))
+        if len(names) != len(gain):
+            raise SimulationError(f"monitor {self.name!r} must name {len(gain)} sensors, but names {len(names)}")
+        if self.reference is None:
+            return gain
+        if self.reference == "average":
+            return np.asarray(gain - gain.mean(axis=0))
+        if self.reference not in names:
+            near = nearest(str(self.reference), [str(n) for n in names])
+            raise SimulationError(f"no sensor {self.reference!r} in monitor {self.name!r}; {near}")
+        return np.asarray(gain - gain[names.index(self.reference)])
+
+
+@dataclass(frozen=True, eq=False)
+class EEG(Projection):
+    """Electroencephalogram: `Projection` with the gain of scalp electrodes."""
+
+    name: str = "eeg"
+
+
+@dataclass(frozen=True, eq=False)
+class MEG(Projection):
+    """Magnetoencephalogram: `Projection` with the gain of magnetometers or gradiometers."""
+
+    name: str = "meg"
+
+
+@dataclass(frozen=True, eq=False)
+class SEEG(Projection):
+    """Stereotactic EEG: `Projection` with the gain of intracranial contacts."""
+
+    name: str = "seeg"
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def prepare(
     seeds = seeds_of(seed, count)
     constants = {n: float(v[0, 0]) for n, v in table.items() if v.size == 1 and float(v[0, 0]) in (0.0, 1.0)}
 
-    observed, made, shown = recordings(system, monitors, dt, steps, first)
+    observed, made, shown = recordings(system, monitors, nodes, dt, steps, first)
     noisy = [name for name in terms.names if constants.get(f"p.noise.{name}") != 0.0]
     step = advance(
         system, scheme, observed, noisy=noisy, coloured=terms.coloured is not None,

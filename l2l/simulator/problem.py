@@ -18,13 +18,21 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A monitor made ready: every `period` steps, of which each `volume`-th is kept after the first `skip` (BOLD)."""
+    """A monitor made ready: every `period` steps, of which each `volume`-th is kept after the first `skip` (BOLD).
+
+    gain: (place, node) weights of nodes in the sums that are kept in their stead.
+    """
 
     recorder: Recorder
     period: int
     rows: int
     volume: int = 1
     skip: int = 0
+    gain: Array | None = None
+
+    def width(self, nodes: int) -> int:
+        """Values in a row of one quantity."""
+        return nodes if self.gain is None else len(self.gain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +67,8 @@ class Problem:
 
     def needs(self) -> frozenset[str]:
         """What a kernel must be able to do beyond plain steps; one that cannot is not given the problem."""
-        return frozenset(["stimuli"] if self.waves else [])
+        projected = any(r.gain is not None for r in self.recordings)
+        return frozenset([*(["stimuli"] if self.waves else []), *(["projections"] if projected else [])])
 
     @property
     def simulations(self) -> int:
@@ -74,8 +83,8 @@ class Problem:
 class Outcome:
     """What a kernel leaves.
 
-    records: for each recording (simulation, row, quantity, node). diverged: (simulation,) the step by which a state was
-    no longer finite, or -1. state, compensation, sends, balloon: as in Problem, at the end.
+    records: for each recording (simulation, row, quantity, node or place). diverged: (simulation,) the step by
+    which a state was no longer finite, or -1. state, compensation, sends, balloon: as in Problem, at the end.
     """
 
     records: list[NDArray[np.floating]]

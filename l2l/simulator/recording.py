@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,17 @@ from l2l.simulator import balloon
 from l2l.simulator.codegen.expression import Node
 from l2l.simulator.codegen.recorders import Recorder
 from l2l.simulator.codegen.system import System
-from l2l.simulator.monitors import Bold, Monitor, Raw, SubSample, TemporalAverage, steps_of
+from l2l.simulator.monitors import (
+    Bold,
+    GlobalAverage,
+    Monitor,
+    Projection,
+    Raw,
+    SpatialAverage,
+    SubSample,
+    TemporalAverage,
+    steps_of,
+)
 from l2l.simulator.problem import Recording
 
 LONG_SUM = 256  # steps above which a float32 sum needs compensation to keep its digits
@@ -20,15 +31,20 @@ LONG_SUM = 256  # steps above which a float32 sum needs compensation to keep its
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """How a recording is shown: its name, the times of its rows (ms) and its variables (none: BOLD)."""
+    """How a recording is shown: its name, the times of its rows (ms) and its variables (none: BOLD).
+
+    axis: what its last axis is; "" where that is left out. labels: of that axis, if it is not the nodes.
+    """
 
     name: str
     times: NDArray[np.float64]
     variables: tuple[str, ...]
+    axis: str = "node"
+    labels: tuple[Any, ...] | None = None
 
 
 def recordings(
-    system: System, monitors: tuple[Monitor, ...], dt: float, steps: int, start: int
+    system: System, monitors: tuple[Monitor, ...], count: int, dt: float, steps: int, start: int
 ) -> tuple[list[list[Node]], tuple[Recording, ...], tuple[Shown, ...]]:
     """For each monitor the graphs it records, what the kernel does, and how the result is shown."""
     observed, made, shown = [], [], []
@@ -38,21 +54,46 @@ def recordings(
         if name in names:
             raise SimulationError(f"monitors must have different names, but {name!r} is there twice; set name=")
         names.add(name)
+        axis, labels, gain = _places(monitor, count)
         if isinstance(monitor, Bold):
             nodes, recording, times = _bold(system, monitor, dt, steps, start)
             variables: tuple[str, ...] = ()
-        elif isinstance(monitor, Raw | SubSample | TemporalAverage):
+        elif isinstance(monitor, Raw | SubSample | TemporalAverage | GlobalAverage | SpatialAverage | Projection):
             nodes, recording, times, variables = _series(system, monitor, dt, steps, start)
         else:
             raise SimulationError(f"not a monitor: {monitor!r}")
         observed.append(nodes)
+        if gain is not None:
+            recording = replace(recording, gain=gain, recorder=replace(recording.recorder, places=len(gain)))
         made.append(recording)
-        shown.append(Shown(name, times, variables))
+        shown.append(Shown(name, times, variables, axis, labels))
     return observed, tuple(made), tuple(shown)
 
 
+def _places(monitor: Monitor, nodes: int) -> tuple[str, tuple[Any, ...] | None, NDArray[np.float64] | None]:
+    """What the last axis of a recording is, its labels, and the (place, node) weights of the nodes."""
+    if isinstance(monitor, GlobalAverage):
+        return "", None, np.full((1, nodes), 1.0 / nodes)
+    if isinstance(monitor, Projection):
+        return "sensor", monitor.sensors, monitor.matrix(nodes)
+    if isinstance(monitor, SpatialAverage):
+        if len(monitor.groups) != nodes:
+            raise SimulationError(
+                f"groups of monitor {monitor.name!r} must name the group of each of {nodes} nodes, "
+                f"but there are {len(monitor.groups)}"
+            )
+        names, group = np.unique(np.array(monitor.groups), return_inverse=True)
+        gain = (group == np.arange(len(names))[:, None]).astype(np.float64)
+        return "group", tuple(names.tolist()), gain / gain.sum(axis=1, keepdims=True)
+    return "node", None, None
+
+
 def _series(
-    system: System, monitor: Raw | SubSample | TemporalAverage, dt: float, steps: int, start: int
+    system: System,
+    monitor: Raw | SubSample | TemporalAverage | GlobalAverage | SpatialAverage | Projection,
+    dt: float,
+    steps: int,
+    start: int,
 ) -> tuple[list[Node], Recording, NDArray[np.float64], tuple[str, ...]]:
     chosen = (monitor.variables,) if isinstance(monitor.variables, str) else monitor.variables
     variables = chosen or tuple(s.name for s in system.states)
@@ -65,10 +106,11 @@ def _series(
             f"duration is {steps * dt:g} ms"
         )
     ends = (start + period * np.arange(1, rows + 1)).astype(np.float64)
-    if isinstance(monitor, TemporalAverage) and period > 1:
+    averaged = isinstance(monitor, TemporalAverage) or (isinstance(monitor, Projection) and monitor.average)
+    if averaged and period > 1:
         recorder = Recorder("average", len(nodes), compensated=period > LONG_SUM)
         return nodes, Recording(recorder, period, rows), (ends - period / 2) * dt, variables
-    middle = 0.5 if isinstance(monitor, TemporalAverage) else 0.0
+    middle = 0.5 if averaged else 0.0
     return nodes, Recording(Recorder("sample", len(nodes)), period, rows), (ends - middle) * dt, variables
 
 

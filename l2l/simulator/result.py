@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,7 +64,8 @@ class Status:
 class Result(Mapping[str, Any]):
     """Recordings by the name of their monitor, as xarray DataArrays.
 
-    Raw, SubSample, TemporalAverage: (simulation, time, variable, node). Bold: (simulation, time, node), a volume each
+    Raw, SubSample, TemporalAverage: (simulation, time, variable, node). SpatialAverage and Projection: with an axis
+    `group` or `sensor` in place of `node`; GlobalAverage: without it. Bold: (simulation, time, node), a volume each
     TR.
     `array(name)` gives the plain NumPy array.
     """
@@ -75,6 +76,7 @@ class Result(Mapping[str, Any]):
     status: Status
     final: Final
     labels: tuple[str, ...] | None = None
+    axes: Mapping[str, tuple[str, tuple[Any, ...] | None]] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -87,7 +89,8 @@ class Result(Mapping[str, Any]):
     ) -> Result:
         arrays = {}
         for shown, record in zip(prepared.shown, records, strict=True):
-            arrays[shown.name] = record[:, :, 0] if shown.variables == () else record
+            array = record[:, :, 0] if shown.variables == () else record
+            arrays[shown.name] = array if shown.axis else array[..., 0]
         return cls(
             arrays=arrays,
             times={s.name: s.times for s in prepared.shown},
@@ -95,6 +98,7 @@ class Result(Mapping[str, Any]):
             status=Status(diverged),
             final=final,
             labels=labels,
+            axes={s.name: (s.axis, s.labels) for s in prepared.shown},
         )
 
     def array(self, name: str) -> NDArray[np.floating]:
@@ -108,12 +112,15 @@ class Result(Mapping[str, Any]):
 
         values = self.array(name)
         coordinates: dict[str, Any] = {"time": ("time", self.times[name], {"units": "ms"})}
-        dims = ["simulation", "time", "node"]
+        axis, labels = self.axes.get(name, ("node", None))
+        dims = ["simulation", "time", *([axis] if axis else [])]
         if self.variables[name]:
             dims.insert(2, "variable")
             coordinates["variable"] = list(self.variables[name])
-        if self.labels is not None and len(self.labels) == values.shape[-1]:
-            coordinates["node"] = list(self.labels)
+        if axis == "node":
+            labels = self.labels
+        if labels is not None and len(labels) == values.shape[-1]:
+            coordinates[axis] = list(labels)
         return xarray.DataArray(values, dims=dims, coords=coordinates, name=name)
 
     def __iter__(self) -> Iterator[str]:

@@ -5,6 +5,7 @@ Arrays are flat; their layouts (L lanes, n nodes, K steps a block, T rows of the
     C  coupling sums: [channel, n, K, L] or [channel, rows, L]      W, D, B, RP  connections, see `kernels.pack`
     P0 [parameter, L]   P1 [parameter, n]   P2 [parameter, n, L]    KI [n]    SD [2, L] seeds   Z noise   G given noise
     U waveforms of a stretch of steps, UB where each begins
+    NI0, ... NW0, ... places of each node (pointers, then places) and its weights there
     A0, A1, ... accumulators [n, slot, L]   O0, O1, ... output [row, quantity, n, L]   M [recorder, 2] periods
 With delays, the state after step s (from 0) is sent to ring row s mod T, and rows T ... T + K - 1 repeat the first K,
 so that K consecutive steps are read without wrapping.

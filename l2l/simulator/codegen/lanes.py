@@ -19,7 +19,8 @@ class LaneEmitter(Emitter):
 
     def module(self) -> str:
         recorders = range(len(self.layout.recorders))
-        arguments = [*ARGUMENTS, *(f"A{m}" for m in recorders), *(f"O{m}" for m in recorders), *SCALARS]
+        each = [f"{array}{m}" for array in ("A", "O", "NI", "NW") for m in recorders]
+        arguments = [*ARGUMENTS, *each, *SCALARS]
         body = self.delayed() if self.layout.delayed else self.undelayed()
         constants = [
             f"{name} = real({value!r})" for name, value in sorted(self.printer.constants.items(), key=lambda kv: kv[0])

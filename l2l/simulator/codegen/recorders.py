@@ -23,6 +23,7 @@ class Recorder:
     """What a monitor does in the kernel.
 
     kind: "sample", "average" or "bold". quantities: how many of `Step.observed` it records.
+    places: number of groups or sensors that it adds weighted nodes up for; 0: it keeps the nodes.
     mean: bold only: driven by the mean and not by the last value. compensated: sums carry their rounding errors.
     """
 
@@ -32,6 +33,7 @@ class Recorder:
     compensated: bool = False
     constants: Balloon | None = None
     h: float = 0.0
+    places: int = 0
 
     @property
     def sums(self) -> int:
@@ -94,6 +96,24 @@ class RecorderLines:
             *indented([*due, f"l{m} = scalar_load(M, {2 * m})", f"row{m} += 1"]),
         ]
 
+    def projected(self, m: int, values: list[str]) -> list[str]:
+        """Adds the node, weighted, to the places it belongs to; nodes come in order, so the sum does not depend on how
+        they are laid out."""
+        recorder, L = self.layout.recorders[m], self.L
+        place = f"scalar_load(NI{m}, n + 1 + at_{m})"
+        lines = []
+        for v in range(recorder.quantities):
+            row = f"((row{m}*{recorder.quantities} + {v})*{recorder.places} + {place})*{L}"
+            lines += [
+                f"to_{m} = {row}",
+                f"store(O{m}, to_{m}, fma(scalar_load(NW{m}, at_{m}), y{m}_{v}, load(O{m}, to_{m})))",
+            ]
+        return [
+            *(f"y{m}_{v} = {text}" for v, text in enumerate(values)),
+            f"for at_{m} in range(scalar_load(NI{m}, i), scalar_load(NI{m}, i + 1)):",
+            *indented(lines),
+        ]
+
     def accumulate(self, m: int, v: int, text: str) -> list[str]:
         if not self.layout.recorders[m].compensated:
             return [f"s{m}_{v} = s{m}_{v} + {text}"]
@@ -109,6 +129,8 @@ class RecorderLines:
         recorder, L = self.layout.recorders[m], self.L
         if recorder.kind != "bold":
             count = recorder.quantities
+            if recorder.places:
+                return self.projected(m, values)
             return [f"store(O{m}, ((row{m}*{count} + {v})*n + i)*{L}, {text})" for v, text in enumerate(values)]
         assert recorder.constants is not None
         with Scope(self.printer):

@@ -104,7 +104,7 @@ def run_layout(problem: Problem, layout: Layout, threads: int | None, progress: 
     real = np.dtype(layout.precision)
     total, n = problem.simulations, problem.nodes
     outcome = Outcome(
-        records=[np.empty((total, r.rows, r.recorder.quantities, n), real) for r in problem.recordings],
+        records=[np.empty((total, r.rows, r.recorder.quantities, r.width(n)), real) for r in problem.recordings],
         diverged=np.full(total, -1, dtype=np.int64),
         state=np.empty((total, len(problem.step.states), n)),
         compensation=np.zeros((total, len(problem.step.states), n)),
@@ -157,8 +157,8 @@ def _advance(
         tile.fill_waves(done, steps)
         kernel(
             tile.S, tile.R, tile.C, network.W, network.D, network.B, network.RP, *tile.P, network.KI, tile.SD, tile.Z,
-            given, M, tile.U, tile.UB, *tile.A, *tile.O, problem.start, done, steps, problem.nodes,
-            network.ring_rows, network.tiles, real(problem.dt),
+            given, M, tile.U, tile.UB, *tile.A, *tile.O, *tile.NI, *tile.NW, problem.start, done,
+            steps, problem.nodes, network.ring_rows, network.tiles, real(problem.dt),
         )  # fmt: skip
         lost = ~tile.finite()[: tile.count] & (outcome.diverged[mine] < 0)
         if lost.any():
@@ -182,9 +182,9 @@ def _collect(tile: Tile, outcome: Outcome) -> None:
     problem, L, n = tile.problem, tile.layout.lanes, tile.problem.nodes
     mine = slice(tile.first, tile.first + tile.count)
     for record, out in zip(outcome.records, tile.O, strict=True):
-        rows, quantities = record.shape[1:3]
+        rows, quantities, width = record.shape[1:]
         if rows:
-            record[mine] = out.reshape(rows, quantities, n, L)[..., : tile.count].transpose(3, 0, 1, 2)
+            record[mine] = out.reshape(rows, quantities, width, L)[..., : tile.count].transpose(3, 0, 1, 2)
     states = len(problem.step.states)
     S = tile.S.reshape(n, tile.width, L)[..., : tile.count].transpose(2, 1, 0)
     outcome.state[mine] = S[:, :states]

@@ -73,6 +73,16 @@ def connections(problem: Problem, layout: Layout) -> Connections:
     )
 
 
+def _places(gain: NDArray[Any] | None, n: int, real: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """For each node the places it is added to, and its weights there; see `emit`."""
+    if gain is None:
+        return np.zeros(1, dtype=np.int64), np.zeros(1, real)
+    node, place = np.nonzero(gain.T)
+    pointers = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(np.bincount(node, minlength=n), out=pointers[1:])
+    return np.concatenate([pointers, place, [0]]).astype(np.int64), np.append(gain.T[node, place], 0.0).astype(real)
+
+
 class Tile:
     """The arrays of `layout.lanes` simulations, some of which may be copies that only fill the lanes."""
 
@@ -108,7 +118,9 @@ class Tile:
             if flow is not None:
                 slots = recording.recorder.slots
                 a.reshape(n, slots, L)[:, slots - 4 :] = flow[self.lanes].transpose(2, 1, 0)
-        self.O = [aligned(r.rows * r.recorder.quantities * n * L, real) for r in problem.recordings]
+        places = [_places(r.gain, n, real) for r in problem.recordings]
+        self.NI, self.NW = [p for p, _ in places], [w for _, w in places]
+        self.O = [aligned(r.rows * r.recorder.quantities * r.width(n) * L, real) for r in problem.recordings]
 
     def _ring(self) -> NDArray[Any]:
         problem, layout, L, n = self.problem, self.layout, self.layout.lanes, self.problem.nodes

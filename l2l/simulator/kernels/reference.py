@@ -78,7 +78,7 @@ class _Writer:
         self.recording = recording
         r = recording.recorder
         self.m = m
-        self.out = np.full((problem.simulations, recording.rows, r.quantities, problem.nodes), np.nan)
+        self.out = np.full((problem.simulations, recording.rows, r.quantities, recording.width(problem.nodes)), np.nan)
         self.sums = np.zeros((r.quantities, problem.simulations, problem.nodes))
         flow = problem.balloon[m]
         self.flow = np.zeros((problem.simulations, 4, problem.nodes)) if flow is None else flow.copy()
@@ -95,6 +95,9 @@ class _Writer:
         due = self.sums / self.recording.period if mean else shown
         self.sums = np.zeros_like(self.sums)
         row = (s + 1) // self.recording.period - 1
+        if r.kind != "bold" and self.recording.gain is not None:
+            self.out[:, row] = np.einsum("pn,qbn->bqp", self.recording.gain, due)
+            return
         if r.kind != "bold":
             self.out[:, row] = np.moveaxis(due, 0, 1)
             return
