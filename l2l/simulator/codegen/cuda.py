@@ -8,6 +8,7 @@ and delays are the same for all lanes.
 Arrays are flat, the tile first; L lanes, n nodes, K steps a block, T rows of the delay ring (a multiple of K):
     S_  [tile, n, state (then compensation), L]    P0_ [tile, parameter, L]    P1 [parameter, n]
     P2_ [tile, parameter, n, L]    SD_ [tile, 2, L] seeds    G given noise    M periods, as in `emit`
+    U waveforms that all simulations share, V_ [tile, ...] those that they do not, UB where each begins in its array
     R_  delays: [tile, channel, n, T + K, L]; none: [tile, 2, channel, n, L]
     W, D  [block of nodes, source, row] weights (float32 without delays: two in a word), delays + 1 in ring elements
     A0_, ... [tile, n, slot, L]    O0_, ... [tile, row, quantity, n, L]    lost [tile, L] step of divergence, or -1
@@ -41,7 +42,7 @@ class CudaLayout(Layout):
     simulated: bool = False
 
 
-ARGUMENTS = ("S_", "R_", "W", "D", "P0_", "P1", "P2_", "KI", "SD_", "G", "M")
+ARGUMENTS = ("S_", "R_", "W", "D", "P0_", "P1", "P2_", "KI", "SD_", "G", "M", "U", "V_", "UB")
 SCALARS = ("lost", "t0", "done", "steps", "n", "T", "dt")
 
 
@@ -149,6 +150,7 @@ class CudaEmitter(Emitter):
             f"P0 = P0_[tile*{count[0] * L} + lane:]",
             f"P2 = P2_[tile*{count[2] * L}*n + lane:]",
             f"SD = SD_[tile*{2 * L} + lane:]",
+            *([f"V = V_[tile*scalar_load(UB, {len(layout.waves)}) + lane:]"] if layout.waves else []),
         ]
         for m, (recorder, rows) in enumerate(zip(layout.recorders, self.rows_of_output(), strict=True)):
             lines.append(f"A{m} = A{m}_[tile*n*{recorder.slots * L} + lane:]")
@@ -245,6 +247,10 @@ class CudaEmitter(Emitter):
             period = f"scalar_load(M, {2 * m})"
             lines += [f"q{m} += {self.K}", f"while q{m} >= {period}:", f"    q{m} -= {period}", f"    r{m} += 1"]
         return lines
+
+    def stimuli(self, kk: str) -> list[str]:
+        # What differs between simulations lies in an array with tiles.
+        return [line.replace("= load(U,", "= load(V,") for line in super().stimuli(kk)]
 
     def noise_place(self, q: int, kk: str, g: str) -> str:
         return f"(({q}*{self.K} + {kk})*{NOISE_GROUP} + {g})*{self.unit('Z')}"

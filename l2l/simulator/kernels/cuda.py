@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 
 from l2l.errors import SimulationError
 from l2l.simulator.codegen.cuda import CudaLayout, emit_cuda, emit_history, sizes
+from l2l.simulator.codegen.expression import walk
+from l2l.simulator.codegen.system import Step
 from l2l.simulator.kernels import cuda_device
 from l2l.simulator.kernels.build import build
-from l2l.simulator.kernels.cpu import STRETCH, _array_of
+from l2l.simulator.kernels.cpu import _array_of, stretch_of
 from l2l.simulator.kernels.cuda_pack import Batch, Network, device_bytes, network
 from l2l.simulator.problem import Outcome, Problem, Progress
 
+ABLE = frozenset({"stimuli"})  # of what `Problem.needs` may name
 SHARED_BYTES = 48 * 1024  # more needs an opt-in that numba-cuda does not offer
 REGISTERS = 65536  # of a multiprocessor, and of a block
 THREADS = 512  # of a block at most, so that a thread may have 128 registers
 ENOUGH_REGISTERS = 96  # for 64 sums in registers
+LARGE_STEP = 300  # operations
 SPARE = 0.05  # share of the device's memory that is left to others
 
 
@@ -64,18 +68,23 @@ def plan(problem: Problem, processors: int = 132, *, simulated: bool = False) ->
         compensated=problem.precision == "float32",
         precision=problem.precision,
         recorders=tuple(r.recorder for r in problem.recordings),
+        waves=tuple((name, wave.swept, wave.regional) for name, wave in problem.waves.items()),
         sparse=sparse,
-        registers=registers_of(groups * lanes),
+        registers=registers_of(groups * lanes, problem.step),
         simulated=simulated,
     )
     return _with_shared(layout, problem, groups), groups
 
 
-def registers_of(threads: int) -> int:
-    """The most registers a thread may take: so that two blocks share a multiprocessor, or else that one fits."""
+def registers_of(threads: int, step: Step) -> int:
+    """The most registers a thread may take: so that two blocks share a multiprocessor, or else that one fits.
+
+    A large step keeps so many values that half of the registers would not do: they would go to memory and back.
+    """
     warps = -(-threads // 32)
     share = REGISTERS // (2 * warps * 32) // 8 * 8
-    return min(255, share if share >= ENOUGH_REGISTERS else 2 * share)
+    large = sum(not (node.is_const or node.is_symbol) for node in walk(step.roots())) > LARGE_STEP
+    return min(255, share if share >= ENOUGH_REGISTERS and not large else 2 * share)
 
 
 def _with_shared(layout: CudaLayout, problem: Problem, groups: int) -> CudaLayout:
@@ -218,13 +227,17 @@ class Device:
         else:
             R = self.to_device(batch.R())
         real = batch.real.type
-        stretch = max(16, STRETCH // problem.nodes // 16 * 16)  # a multiple of every block of steps
+        stretch = stretch_of(problem)
+        places = self.to_device(batch.wave_places())
         for done in range(0, problem.steps, stretch):
             steps = min(stretch, problem.steps - done)
+            if done == 0 or problem.waves:
+                common, own = (self.to_device(a) for a in batch.waves(done, steps))
             self.launch(
                 self.kernel, batch.tiles, S, R, self.common["W"], self.common["D"], P0,
-                self.common["P1"], P2, self.common["KI"], SD, self.common["G"], self.common["M"], *A, *output, lost,
-                problem.start, done, steps, problem.nodes, rows, real(problem.dt), shared=self.shared_bytes,
+                self.common["P1"], P2, self.common["KI"], SD, self.common["G"], self.common["M"], common, own, places,
+                *A, *output, lost, problem.start, done, steps, problem.nodes, rows, real(problem.dt),
+                shared=self.shared_bytes,
             )  # fmt: skip
             self.cuda.synchronize()
             told((done + steps) / problem.steps)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from l2l.simulator.codegen.cuda import CudaLayout
 from l2l.simulator.codegen.emit import slots_of_parameters
+from l2l.simulator.kernels.cpu import stretch_of
 from l2l.simulator.problem import Outcome, Problem
 
 
@@ -81,6 +82,7 @@ def device_bytes(problem: Problem, layout: CudaLayout, ring_rows: int) -> int:
     arrays = [array for array, _ in slots_of_parameters(layout).values()]
     own = width + ring + past + arrays.count(2)
     own += sum(r.recorder.slots + r.rows * r.recorder.quantities for r in problem.recordings)
+    own += sum(stretch_of(problem) for wave in problem.waves.values() if wave.swept)
     reals = n * L * own + L * arrays.count(0)
     return reals * np.dtype(layout.precision).itemsize + 16 * L
 
@@ -141,6 +143,29 @@ class Batch:
         if flow is not None:
             array[:, :, slots - 4 :] = self.laned(flow).transpose(0, 2, 1, 3)
         return _some(array, self.real)
+
+    def wave_places(self) -> NDArray[np.int64]:
+        """Where the table of each waveform begins, and the size of a tile's tables of those that are swept."""
+        n, L = self.problem.nodes, self.layout.lanes
+        ends = {True: 0, False: 0}
+        places = []
+        for wave in self.problem.waves.values():
+            places.append(ends[wave.swept])
+            ends[wave.swept] += stretch_of(self.problem) * (n if wave.regional else 1) * (L if wave.swept else 1)
+        return np.array([*places, ends[True], ends[False]], dtype=np.int64)
+
+    def waves(self, done: int, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Waveforms of `steps` steps after the first `done`: of all simulations, and (tile, ...) of each."""
+        *places, swept_size, size = self.wave_places()
+        common, own = np.zeros(max(1, size), self.real), np.zeros((self.tiles, swept_size), self.real)
+        for wave, place in zip(self.problem.waves.values(), places, strict=True):
+            table = wave.table(self.problem.start + done, steps)  # (step, simulation or 1, node or 1)
+            if wave.swept:
+                laned = self.laned(np.moveaxis(table, 1, 0)).reshape(self.tiles, -1)
+                own[:, place : place + laned.shape[1]] = laned
+            else:
+                common[place : place + table.size] = table.ravel()
+        return common, _some(own, self.real)
 
     def output_size(self, m: int) -> int:
         recording = self.problem.recordings[m]

@@ -1,0 +1,195 @@
+"""The CUDA kernel in Numba's CUDA simulator, on networks of five nodes. `test_cuda.py` runs this file in a process."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l2l.errors import SimulationError
+from l2l.simulator import Connectome, coupling, models, monitors, noise, simulate, stimulus
+from l2l.simulator.coupling import FUNCTIONS, Coupling
+from l2l.simulator.kernels import cpu, cuda, reference
+from l2l.simulator.prepare import prepare
+from l2l.simulator.problem import Outcome, Problem
+
+pytestmark = [
+    pytest.mark.skipif(
+        os.environ.get("NUMBA_ENABLE_CUDASIM") != "1", reason="test_cuda.py runs this file in the CUDA simulator"
+    ),
+    pytest.mark.filterwarnings(
+        "ignore::RuntimeWarning"
+    ),  # the simulator's integers overflow as they should, and say so
+]
+
+NODES, STEPS = 5, 7
+DT = {"SupHopf": 0.01, "LarterBreakspear": 0.01}
+
+
+def problem(model: str = "MontbrioPazoRoxin", **changes: Any) -> Problem:
+    """An ensemble of three, noise on all states, every kind of monitor, delays of 2 to 11 steps if there is a speed."""
+    rng = np.random.default_rng(2)
+    weights = rng.random((NODES, NODES)) * (rng.random((NODES, NODES)) < 0.7)
+    dt = DT.get(model, 0.1)
+    chosen: dict[str, Any] = {
+        "parameters": {"coupling.a": np.array([[0.01], [0.02], [0.05]])}, "coupling": coupling.Linear(),
+        "integrator": "heun", "noise": noise.Additive(sigma=0.01), "duration": STEPS * dt, "dt": dt, "speed": None,
+        "initial": None, "seed": 2**40 + 5, "simulations": 3, "precision": "float64",
+        "monitors": (monitors.Raw(), monitors.TemporalAverage(period=3 * dt), monitors.Bold(tr=4 * dt, step=2 * dt)),
+    }  # fmt: skip
+    if changes.get("integrator") == "rk4":
+        chosen["noise"] = None
+    lengths = (2 + 9 * rng.random((NODES, NODES))) * dt
+    return prepare(models.MODELS[model], weights, lengths, **{**chosen, **changes}).problems[0][1]
+
+
+def agree(ours: Outcome, theirs: Outcome, tolerance: float) -> None:
+    for a, b in zip(ours.records, theirs.records, strict=True):
+        # The first BOLD volumes are differences of numbers near 1, of which a unit in the last place is 2e-16.
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * np.abs(b).max() + 1e-16)
+    assert ours.sends is not None
+    assert theirs.sends is not None
+    sent = [(ours.sends, theirs.sends)] if theirs.sends.size else []  # without channels there is no past to keep
+    for a, b in ((ours.state, theirs.state), *sent):
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * np.abs(b).max())
+    np.testing.assert_array_equal(ours.diverged < 0, theirs.diverged < 0)
+
+
+def same_bits(ours: Outcome, theirs: Outcome) -> None:
+    for a, b in zip(ours.records, theirs.records, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name in ("state", "compensation", "sends", "diverged"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    for a, b in zip(ours.balloon, theirs.balloon, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
+@pytest.mark.parametrize("model", models.MODELS)
+def test_every_model_agrees_with_the_reference(model: str, speed: float | None) -> None:
+    p = problem(model, speed=speed)
+    # Seven steps of equations whose largest amplification of rounding (the AdEx transfer functions) is about 1e5.
+    agree(cuda.run(p), reference.run(p), 1e-10)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_coupling_agrees_with_the_reference(name: str) -> None:
+    p = problem(coupling=Coupling(FUNCTIONS[name]), parameters={}, speed=1.0)
+    agree(cuda.run(p), reference.run(p), 1e-12)
+
+
+@pytest.mark.parametrize("integrator", ["euler", "rk4"])
+def test_every_integrator_agrees_with_the_reference(integrator: str) -> None:
+    p = problem("Epileptor", integrator=integrator, speed=1.0, parameters={"Kvf": 0.5, "Ks": 0.3})
+    agree(cuda.run(p), reference.run(p), 1e-12)
+
+
+@pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
+@pytest.mark.parametrize("model", ["MontbrioPazoRoxin", "JansenRit"])
+def test_float32_has_the_bits_of_the_cpu_kernel(model: str, speed: float | None) -> None:
+    p = problem(model, speed=speed, precision="float32")
+    same_bits(cuda.run(p), cpu.run(p, threads=1))
+
+
+def test_parameters_may_differ_between_simulations_and_nodes() -> None:
+    rng = np.random.default_rng(0)
+    given = {
+        "eta": -5 + rng.random((3, NODES)), "J": 14 + rng.random((1, NODES)), "tau": 1 + rng.random((3, 1)),
+        "Delta": 1.1,
+    }  # fmt: skip
+    for speed in (None, 1.0):
+        p = problem(parameters=given, speed=speed, noise=noise.Additive(D={"V": rng.random((1, NODES))}))
+        agree(cuda.run(p), reference.run(p), 1e-12)
+
+
+def test_given_noise_is_used() -> None:
+    z = np.random.default_rng(1).normal(size=(STEPS, 2, NODES))
+    for speed in (None, 1.0):
+        p = problem(noise=noise.Additive(sigma=0.1, given=z), speed=speed)
+        agree(cuda.run(p), reference.run(p), 1e-12)
+
+
+def test_stimuli_are_those_of_the_reference() -> None:
+    given = (
+        stimulus.Step(state="V", amplitude=np.array([[0.5], [1.0], [2.0]]), onset=0.2, end=0.5),
+        stimulus.Sinusoid(state="r", amplitude=0.1 * np.arange(NODES)[None, :], frequency=300.0),
+        stimulus.Pulses(state="V", amplitude=np.ones((3, NODES)), width=0.1, period=0.3),
+    )
+    for speed in (None, 1.0):
+        p = problem(stimulus=given, speed=speed)
+        agree(cuda.run(p), reference.run(p), 1e-12)
+        layout, groups = cuda.plan(p, 1, simulated=True)
+        agree(cuda.run_layout(p, dataclasses.replace(layout, lanes=2, shared=()), groups), reference.run(p), 1e-12)
+
+
+@pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
+def test_layouts_and_batches_do_not_change_a_bit(speed: float | None) -> None:
+    p = problem(speed=speed, precision="float32")
+    layout, groups = cuda.plan(p, 1, simulated=True)
+    whole = cuda.run_layout(p, layout, groups)
+    for lanes, shared, groups_, at_once in ((1, (), 1, 1), (2, ("Z",), 2, 1), (2, layout.shared, 1, 2)):
+        other = dataclasses.replace(layout, lanes=lanes, shared=shared)
+        same_bits(cuda.run_layout(p, other, groups_, tiles_at_once=at_once), whole)
+    if speed is not None:
+        assert layout.block > 1
+        same_bits(cuda.run_layout(p, dataclasses.replace(layout, block=1, sparse=False), groups), whole)
+    else:
+        same_bits(cuda.run_layout(p, dataclasses.replace(layout, rows=4), 2), whole)
+
+
+def test_a_run_goes_on_to_the_same_bits() -> None:
+    rng = np.random.default_rng(3)
+    network = Connectome(weights=rng.random((4, 4)) * (1 - np.eye(4)), tract_lengths=0.2 + rng.random((4, 4)))
+    arguments: dict[str, Any] = {
+        "dt": 0.1, "speed": 1.0, "noise": noise.Additive(sigma=0.1), "backend": "cuda", "resumable": True,
+        "simulations": 2, "seed": 9,
+    }  # fmt: skip
+    told: list[float] = []
+    whole = simulate("MontbrioPazoRoxin", network, duration=0.9, progress=told.append, **arguments)
+    first = simulate("MontbrioPazoRoxin", network, duration=0.5, **arguments)
+    rest = simulate("MontbrioPazoRoxin", network, duration=0.4, initial=first.final, **arguments)
+    np.testing.assert_array_equal(rest.array("raw"), whole.array("raw")[:, 5:])
+    assert told[-1] == 1.0
+
+
+def test_a_diverging_simulation_leaves_its_neighbours_alone() -> None:
+    strengths = np.array([[0.01], [1e30], [0.05]])
+    p = problem(parameters={"coupling.a": strengths}, precision="float32", speed=1.0)
+    calm = problem(parameters={"coupling.a": np.array([[0.01], [0.02], [0.05]])}, precision="float32", speed=1.0)
+    ours, theirs = cuda.run(p), cuda.run(calm)
+    assert list(ours.diverged >= 0) == [False, True, False]
+    assert ours.diverged[1] == STEPS
+    for member in (0, 2):
+        np.testing.assert_array_equal(ours.records[0][member], theirs.records[0][member])
+
+
+class FullError(Exception):
+    code = 2  # CUDA_ERROR_OUT_OF_MEMORY
+
+
+def test_a_full_device_is_met_with_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = problem(precision="float32")
+    layout, groups = cuda.plan(p, 1, simulated=True)
+    layout = dataclasses.replace(layout, lanes=1)
+    whole = cuda.run_layout(p, layout, groups)
+    original, tried = cuda.Device.run, []
+
+    def small(self: cuda.Device, batch: Any, *rest: Any) -> None:
+        tried.append(batch.tiles)
+        if batch.tiles > 1:
+            raise FullError
+        original(self, batch, *rest)
+
+    monkeypatch.setattr(cuda.Device, "run", small)
+    same_bits(cuda.run_layout(p, layout, groups), whole)
+    assert tried == [3, 1, 1, 1]
+
+    def full(*_: Any) -> None:
+        raise FullError
+
+    monkeypatch.setattr(cuda.Device, "run", full)
+    with pytest.raises(SimulationError, match=r"smallest tile, 1 simulations, needs [\d,]+ bytes"):
+        cuda.run_layout(p, layout, groups)
