@@ -112,6 +112,17 @@ def test_given_noise_is_used() -> None:
         agree(cuda.run(p), reference.run(p), 1e-12)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [noise.Coloured(sigma={"V": 0.1}, tau=2.0), noise.Multiplicative(sigma=0.1, factor={"V": "0.1*V", "r": "r"})],
+    ids=["coloured", "multiplicative"],
+)
+def test_other_noise_is_that_of_the_reference(given: noise.Additive) -> None:
+    for speed in (None, 1.0):
+        p = problem(noise=given, speed=speed)
+        agree(cuda.run(p), reference.run(p), 1e-12)
+
+
 def test_stimuli_are_those_of_the_reference() -> None:
     given = (
         stimulus.Step(state="V", amplitude=np.array([[0.5], [1.0], [2.0]]), onset=0.2, end=0.5),
