@@ -1,7 +1,8 @@
 """Integration schemes as their formulas, in the symbols of one state variable.
 
 x: state at the start of the step; k1, k2, ...: derivative at stage 1, 2, ...; dt: step; w: noise increment of the step;
-u: stimulus. Coupling, stimulus and noise are those of the whole step; every stage's point is clipped to the bounds.
+u: stimulus. Stimulus and noise are those of the whole step, and coupling is unless it is taken at every stage; every
+stage's point is clipped to the bounds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ class Integrator:
     """An explicit one-step scheme.
 
     stages: the point at which each stage takes the derivative.
+    times: of the stages within the step, 0 ... 1.
     increment: what is added to x.
     order: of convergence without noise and coupling.
     stochastic: whether it may be used with noise.
@@ -23,16 +25,18 @@ class Integrator:
 
     name: str
     stages: tuple[str, ...]
+    times: tuple[float, ...]
     increment: str
     order: int
     stochastic: bool
     source: str = ""
 
 
-EULER = Integrator("euler", ("x",), "dt*(k1 + u) + w", order=1, stochastic=True, source="Maruyama (1955)")
+EULER = Integrator("euler", ("x",), (0.0,), "dt*(k1 + u) + w", order=1, stochastic=True, source="Maruyama (1955)")
 HEUN = Integrator(
     "heun",
     ("x", "x + dt*(k1 + u) + w"),
+    (0.0, 1.0),
     "dt*0.5*(k1 + k2) + dt*u + w",
     order=2,
     stochastic=True,
@@ -41,6 +45,7 @@ HEUN = Integrator(
 RK4 = Integrator(
     "rk4",
     ("x", "x + dt*0.5*k1", "x + dt*0.5*k2", "x + dt*k3"),
+    (0.0, 0.5, 0.5, 1.0),
     "dt/6*(k1 + 2*k2 + 2*k3 + k4) + dt*u",
     order=4,
     stochastic=False,

@@ -61,6 +61,7 @@ def prepare(
     simulations: int | None,
     precision: str,
     stimulus: Stimulus | Sequence[Stimulus] | None = None,
+    coupling_per_stage: bool = False,
 ) -> Prepared:
     """See `simulate`. Raises SimulationError or ModelError."""
     if precision not in PRECISIONS:
@@ -92,7 +93,7 @@ def prepare(
     noisy = [name for name in terms.names if constants.get(f"p.noise.{name}") != 0.0]
     step = advance(
         system, scheme, observed, noisy=noisy, coloured=terms.coloured is not None,
-        stimuli=_inflow(stimuli), constants=constants,
+        stimuli=_inflow(stimuli), constants=constants, per_stage=coupling_per_stage,
     )  # fmt: skip
     used = {name: table[name] for name in step.parameters()}
     kind = "none" if not step.noisy() else ("drawn" if terms.given is None else "given")
@@ -101,6 +102,11 @@ def prepare(
     signature = (model.name, coupling.function.name, dt, nodes, count, len(step.channels))
     problems = []
     for members, delays in _delay_groups(weights, tract_lengths, speed, dt, count):
+        if step.stages and delays is not None and any(time not in (0.0, 1.0) for time in scheme.times):
+            raise SimulationError(
+                f"coupling_per_stage with delays needs stages at whole steps, but those of {scheme.name} are at "
+                f"{scheme.times}; use heun"
+            )
         sub = {name: value if value.shape[0] == 1 else value[members] for name, value in used.items()}
         problems.append(
             (

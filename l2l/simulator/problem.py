@@ -67,8 +67,12 @@ class Problem:
 
     def needs(self) -> frozenset[str]:
         """What a kernel must be able to do beyond plain steps; one that cannot is not given the problem."""
-        projected = any(r.gain is not None for r in self.recordings)
-        return frozenset([*(["stimuli"] if self.waves else []), *(["projections"] if projected else [])])
+        asked = {
+            "stimuli": bool(self.waves),
+            "projections": any(r.gain is not None for r in self.recordings),
+            "coupling at every stage": bool(self.step.stages),
+        }
+        return frozenset(name for name, needed in asked.items() if needed)
 
     @property
     def simulations(self) -> int:

@@ -49,6 +49,7 @@ def simulate(
     integrator: str | Integrator = "heun",
     noise: Additive | None = None,
     speed: Any = None,
+    coupling_per_stage: bool = False,
     initial: Mapping[str, Any] | History | Final | None = None,
     stimulus: Stimulus | Sequence[Stimulus] | None = None,
     monitors: Sequence[Monitor] = (Raw(period=None),),
@@ -72,6 +73,9 @@ def simulate(
     coupling: default: Linear with The Virtual Brain's strength.
     integrator: "euler", "heun" or "rk4". noise: see `noise.Additive`.
     speed: conduction speed, mm/ms, a number or (simulation,); None: no delays.
+    coupling_per_stage: take the coupling anew at each stage of the integrator, instead of once a step as The Virtual
+        Brain does: Heun is then of second order with coupling, too. With delays (heun only) the corrector reads what
+        was sent one step later, and connections whose delay is 0 the predicted state. Slower with delays.
     initial: values by state name (as parameters), a `History`, the `final` of a result, or None; what is not given is
         drawn from the model's ranges.
     stimulus: one or several of `stimulus`.
@@ -97,6 +101,7 @@ def simulate(
         parameters=parameters or {}, coupling=coupling or couplings.Linear(), integrator=integrator, noise=noise,
         duration=duration, dt=dt, speed=speed, initial=initial, monitors=tuple(monitors), seed=seed,
         simulations=simulations, precision="float64" if backend == "reference" else precision, stimulus=stimulus,
+        coupling_per_stage=coupling_per_stage,
     )  # fmt: skip
     needs = frozenset[str]().union(*(problem.needs() for _, problem in prepared.problems))
     return _gather(prepared, _engine(backend, resumable, needs), threads, progress, connectome, resumable)

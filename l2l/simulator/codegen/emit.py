@@ -5,6 +5,7 @@ Arrays are flat; their layouts (L lanes, n nodes, K steps a block, T rows of the
     C  coupling sums: [channel, n, K, L] or [channel, rows, L]      W, D, B, RP  connections, see `kernels.pack`
     P0 [parameter, L]   P1 [parameter, n]   P2 [parameter, n, L]    KI [n]    SD [2, L] seeds   Z noise   G given noise
     U waveforms of a stretch of steps, UB where each begins
+    Q [n, held, L] what the stages of a step leave to the later ones
     NI0, ... NW0, ... places of each node (pointers, then places) and its weights there
     A0, A1, ... accumulators [n, slot, L]   O0, O1, ... output [row, quantity, n, L]   M [recorder, 2] periods
 With delays, the state after step s (from 0) is sent to ring row s mod T, and rows T ... T + K - 1 repeat the first K,
@@ -79,6 +80,7 @@ class Emitter(RecorderLines):
             leaves[f"sum.{index}"] = (f"c{index}", 2)
         for index, (name, (array, _)) in enumerate(self.slots.items()):
             leaves[name] = (f"p{index}", 0 if array == 0 else 1)
+        leaves |= {name: (f"held{index}", 2) for index, name in enumerate(step.held())}
         leaves |= {name: (f"v{index}", 2) for index, (name, _, _) in enumerate(layout.waves)}
         for m in range(len(layout.recorders)):
             for name in (*balloon.STATES, "z"):
@@ -98,17 +100,13 @@ class Emitter(RecorderLines):
         for i, state in enumerate(self.step.states):
             update += self.update(i, clip(symbol(f"x.{state.name}"), state))
         sent, channels = self.printer.print(self.step.channels, "s")
-        where_to = (
-            [f"{c}*plane + i*ring + at + kk*{L}" for c in range(len(channels))]
-            if ring
-            else [f"new + ({c}*n + i)*{L}" for c in range(len(channels))]
-        )
-        send = [f"store(R, {place}, {text})" for place, text in zip(where_to, channels, strict=True)]
+        send = self.send(channels, ring)
         record = [line for m in range(len(self.layout.recorders)) for line in self.record(m)]
         body = [
-            *self.noise(kk),
+            *([] if self.step.stages else self.noise(kk)),
             *self.stimuli(kk),
             *self.coupling_of_step(ring),
+            *self.held_before(len(self.step.stages)),
             *lines,
             *update,
             *sent,
@@ -116,28 +114,68 @@ class Emitter(RecorderLines):
             *record,
         ]
 
-        before = [f"x{i} = load(S, (i*{self.width} + {i})*{L})" for i in range(ns)]
+        before = self.states_of_node()
         after = [f"store(S, (i*{self.width} + {i})*{L}, x{i})" for i in range(ns)]
         if self.layout.compensated:
             before += [f"e{i} = load(S, (i*{self.width} + {ns + i})*{L})" for i in range(ns)]
             after += [f"store(S, (i*{self.width} + {ns + i})*{L}, e{i})" for i in range(ns)]
-        for index, (array, slot) in enumerate(self.slots.values()):
-            if array == 1:
-                before.append(f"p{index} = broadcast(scalar_load(P1, {slot}*n + i))")
-            elif array == 2:
-                before.append(f"p{index} = load(P2, ({slot}*n + i)*{L})")
-        before.append("ki = broadcast(scalar_load(KI, i))")
-        before += self.printer.hoisted[1]
+        before += self.constants_of_node()
         for m, recorder in enumerate(self.layout.recorders):
             before.append(f"l{m} = scalar_load(M, {2 * m}) - q{m}")
             before.append(f"row{m} = r{m}")
             names = self.accumulators(m)
             before += [f"{name} = load(A{m}, (i*{recorder.slots} + {s})*{L})" for s, name in enumerate(names)]
             after += [f"store(A{m}, (i*{recorder.slots} + {s})*{L}, {name})" for s, name in enumerate(names)]
-        before = [*self.before_node, *before]
+        before = [*([] if self.step.stages else self.before_node), *before]
         if kk == "0":
             return [*before, *body, *after]
         return [*before, "for kk in range(kn):", *indented(body), *after]
+
+    def early_stage(self, number: int, kk: str, ring: bool) -> list[str]:
+        """A stage of node i before the last: keeps what the later ones need, sends what the next point is."""
+        stage = self.step.stages[number]
+        lines, texts = self.printer.print([*stage.held.values(), *stage.channels], "t")
+        self.printer.forget_step()
+        held, channels = texts[: len(stage.held)], texts[len(stage.held) :]
+        body = [
+            *(self.noise(kk) if number == 0 else []),
+            *self.stimuli(kk),
+            *self.coupling_of_step(ring),
+            *self.held_before(number),
+            *lines,
+            *(f"store(Q, {self.held_place(name)}, {text})" for name, text in zip(stage.held, held, strict=True)),
+            *self.send(channels, ring),
+        ]
+        before = [*(self.before_node if number == 0 else []), *self.states_of_node(), *self.constants_of_node()]
+        return [*before, *body] if kk == "0" else [*before, "for kk in range(kn):", *indented(body)]
+
+    def held_place(self, name: str) -> str:
+        held = self.step.held()
+        return f"(i*{len(held)} + {held.index(name)})*{self.L}"
+
+    def held_before(self, number: int) -> list[str]:
+        """What the stages before this one have left."""
+        names = [name for stage in self.step.stages[:number] for name in stage.held]
+        return [f"{self.printer.leaves[name][0]} = load(Q, {self.held_place(name)})" for name in names]
+
+    def states_of_node(self) -> list[str]:
+        return [f"x{i} = load(S, (i*{self.width} + {i})*{self.L})" for i in range(len(self.step.states))]
+
+    def constants_of_node(self) -> list[str]:
+        """Parameters of node i and what follows from them alone."""
+        lines = []
+        for index, (array, slot) in enumerate(self.slots.values()):
+            if array == 1:
+                lines.append(f"p{index} = broadcast(scalar_load(P1, {slot}*n + i))")
+            elif array == 2:
+                lines.append(f"p{index} = load(P2, ({slot}*n + i)*{self.L})")
+        return [*lines, "ki = broadcast(scalar_load(KI, i))", *self.printer.hoisted[1]]
+
+    def send(self, channels: list[str], ring: bool) -> list[str]:
+        """Puts what node i sends where the others read it."""
+        L = self.L
+        place = "{c}*plane + i*ring + at + kk*{L}" if ring else "new + ({c}*n + i)*{L}"
+        return [f"store(R, {place.format(c=c, L=L)}, {text})" for c, text in enumerate(channels)]
 
     def update(self, i: int, clipped: Node) -> list[str]:
         """x += d, clipped; compensated summation (Kahan) carries what rounding lost to the next step."""

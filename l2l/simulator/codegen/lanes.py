@@ -5,7 +5,7 @@ from __future__ import annotations
 from l2l.simulator.codegen.emit import Emitter, Layout, indented
 from l2l.simulator.codegen.system import Step
 
-ARGUMENTS = ("S", "R", "C", "W", "D", "B", "RP", "P0", "P1", "P2", "KI", "SD", "Z", "G", "M", "U", "UB")
+ARGUMENTS = ("S", "R", "C", "W", "D", "B", "RP", "P0", "P1", "P2", "KI", "SD", "Z", "G", "M", "U", "UB", "Q")
 SCALARS = ("t0", "done", "steps", "n", "T", "tiles", "dt")
 
 
@@ -57,7 +57,20 @@ class LaneEmitter(Emitter):
 
     def delayed(self) -> list[str]:
         L, K = self.L, self.K
-        node = self.node_stage("kk", ring=True)
+        stages = [self.early_stage(m, "kk", ring=True) for m in range(len(self.step.stages))]
+        stages.append(self.node_stage("kk", ring=True))
+        passes = []
+        for m, node in enumerate(stages):
+            # The stages after the first take what was sent one step later: the zero delays among them the new point.
+            shift = "tB" if m == 0 else f"(tB + {L})"
+            passes += [
+                *self.delayed_coupling(shift),
+                *(["at = tB & mask", *self.counters()] if m == 0 else []),
+                "for i in range(n):",
+                *indented(node),
+                "if at == 0:",
+                *indented(self.mirror()),
+            ]
         return [
             f"ring = (T + {K})*{L}",
             f"mask = T*{L} - 1",
@@ -68,18 +81,12 @@ class LaneEmitter(Emitter):
                 [
                     f"kn = min({K}, done + steps - tb)",
                     f"tB = tb*{L}",
-                    *self.delayed_coupling(),
-                    "at = tB & mask",
-                    *self.counters(),
-                    "for i in range(n):",
-                    *indented(node),
-                    "if at == 0:",
-                    *indented(self.mirror()),
+                    *passes,
                 ]
             ),
         ]
 
-    def delayed_coupling(self) -> list[str]:
+    def delayed_coupling(self, now: str) -> list[str]:
         L, K = self.L, self.K
         pairs = [(c, k) for c in range(len(self.step.channels)) for k in range(K)]
         if not pairs:
@@ -92,7 +99,7 @@ class LaneEmitter(Emitter):
             "for p in range(scalar_load(RP, jt*n + i), scalar_load(RP, jt*n + i + 1)):",
             *indented(
                 [
-                    "o = scalar_load(B, p) + ((tB - scalar_load(D, p)) & mask)",
+                    f"o = scalar_load(B, p) + (({now} - scalar_load(D, p)) & mask)",
                     "w = scalar_load(W, p)",
                     *(f"a{c}_{k} = fma(w, load(R, o + {c}*plane + {k * L}), a{c}_{k})" for c, k in pairs),
                 ]
@@ -114,7 +121,8 @@ class LaneEmitter(Emitter):
     def undelayed(self) -> list[str]:
         L, rows = self.L, self.layout.rows
         channels = range(len(self.step.channels))
-        node = self.node_stage("0", ring=False)
+        stages = [self.early_stage(m, "0", ring=False) for m in range(len(self.step.stages))]
+        stages.append(self.node_stage("0", ring=False))
         sums = []
         if self.step.channels:
             sums = [
@@ -131,24 +139,31 @@ class LaneEmitter(Emitter):
                 ),
                 *(f"store(C, {(c * rows + r) * L}, a{c}_{r})" for c in channels for r in range(rows)),
             ]
+        passes = []
+        for m, node in enumerate(stages):
+            passes += [
+                *(["now, new = new, now"] if m else []),
+                f"for ib in range((n + {rows - 1})//{rows}):",
+                *indented(
+                    [
+                        *(self.before_rows if m == 0 else []),
+                        *sums,
+                        f"for i in range(ib*{rows}, min(n, ib*{rows} + {rows})):",
+                        *indented(node),
+                    ]
+                ),
+            ]
+        turn = "tb" if len(stages) == 1 else f"tb*{len(stages)}"
         return [
             *self.prologue(),
             f"half = {max(1, len(self.step.channels))}*n*{L}",
             "for tb in range(done, done + steps):",
             *indented(
                 [
-                    "now = (tb & 1)*half",
+                    f"now = ({turn} & 1)*half",
                     "new = half - now",
                     *self.counters(),
-                    f"for ib in range((n + {rows - 1})//{rows}):",
-                    *indented(
-                        [
-                            *self.before_rows,
-                            *sums,
-                            f"for i in range(ib*{rows}, min(n, ib*{rows} + {rows})):",
-                            *indented(node),
-                        ]
-                    ),
+                    *passes,
                 ]
             ),
         ]

@@ -1,8 +1,8 @@
 """A model, its coupling and an integrator composed into the expression graphs of one step.
 
 Symbols of these graphs: x.NAME state; p.NAME model parameter; p.coupling.NAME coupling parameter; sum.I weighted sum of
-channel I; k in-strength; z.NAME standard normal; p.noise.NAME its strength;
-x.noise.NAME coloured noise, p.decay.NAME and p.kick.NAME its factors; v.K waveform K; dt.
+channel I; k in-strength; z.NAME standard normal; p.noise.NAME its strength; x.noise.NAME state of coloured noise,
+p.decay.NAME and p.kick.NAME its factors; v.K waveform K; q.NAME what an earlier stage of the step left; dt.
 """
 
 from __future__ import annotations
@@ -46,21 +46,41 @@ class System:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A stage of the step before its last one, where coupling is taken at every stage.
+
+    held: what is kept for the later stages of the step, by q. symbol. channels: what is sent at the next stage's point.
+    """
+
+    held: Mapping[str, Node]
+    channels: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of the whole system: what a kernel computes.
 
     channels: those that the step reads; `sum.I` is the weighted sum of channels[I].
     increments: by state name, what is added to it. observed: for each group of monitored quantities their graphs, over
     the state after the step and the coupling of the step.
+    stages: those before the last; between two the nodes exchange what they send. Empty: coupling is taken once a step.
     """
 
     states: tuple[StateVariable, ...]
     channels: tuple[Node, ...]
     increments: Mapping[str, Node]
     observed: tuple[tuple[Node, ...], ...]
+    stages: tuple[Stage, ...] = ()
 
     def roots(self) -> list[Node]:
-        return [*self.channels, *self.increments.values(), *(n for group in self.observed for n in group)]
+        nodes = [*self.channels, *self.increments.values(), *(n for group in self.observed for n in group)]
+        for stage in self.stages:
+            nodes += [*stage.held.values(), *stage.channels]
+        return nodes
+
+    def held(self) -> list[str]:
+        """Names of the q. symbols, in the order in which they are computed."""
+        return [name for stage in self.stages for name in stage.held]
 
     def parameters(self) -> list[str]:
         """Names of the p. symbols that the step reads, sorted."""
@@ -73,7 +93,7 @@ class Step:
 
     def noisy(self) -> list[str]:
         """The states that noise enters, in the model's order."""
-        used = symbols(self.increments.values())
+        used = symbols(self.roots())
         return [s.name for s in self.states if f"z.{s.name}" in used]
 
 
@@ -132,8 +152,11 @@ def advance(
     coloured: bool = False,
     stimuli: Mapping[str, Node] | None = None,
     constants: Mapping[str, float] | None = None,
+    per_stage: bool = False,
 ) -> Step:
     """The graphs of one step.
+
+    per_stage: coupling is taken anew at each stage of the integrator, not once a step.
 
     noisy: states with noise. coloured: it is a state of its own, that follows those of the model.
     stimuli: by state name what is added to its derivative.
@@ -166,45 +189,102 @@ def advance(
         u = inflow.get(state.name, const(0.0))
         own[state.name] = {"x": symbol(f"x.{state.name}"), "w": w, "u": u, "dt": symbol("dt")}
 
-    for number, text in enumerate(integrator.stages, start=1):
-        point: dict[str, Node] = {}
-        for state in states:
-            node = parse(text, own[state.name], f"stage {number} of {integrator.name}")
-            point[f"x.{state.name}"] = node if number == 1 else clip(node, state)
-        slopes = substitute(system.derivatives.values(), point)
-        # Coupling belongs to the whole step: it is put in after the stage's point.
-        for state, slope in zip(states, substitute(slopes, coupled), strict=True):
-            own[state.name][f"k{number}"] = slope
+    stages: list[Stage] = []
+    if per_stage and system.channels and len(integrator.stages) > 1:
+        stages = _stages(system, integrator, own, increments)
+    else:
+        for number in range(1, len(integrator.stages) + 1):
+            slopes = substitute(system.derivatives.values(), _point(system, integrator, own, number))
+            # Coupling belongs to the whole step: it is put in after the stage's point.
+            for state, slope in zip(states, substitute(slopes, coupled), strict=True):
+                own[state.name][f"k{number}"] = slope
     for state in states:
         increments[state.name] = parse(integrator.increment, own[state.name], f"increment of {integrator.name}")
 
     every = (*states, *hidden)
-    increments = {state.name: increments[state.name] for state in every}
-    groups = [substitute(group, coupled) for group in observed]
-    flat = substitute([*increments.values(), *(n for g in groups for n in g)], fixed)
-    increments = dict(zip(increments, flat[: len(every)], strict=True))
-    rest = iter(flat[len(every) :])
-    groups = [[next(rest) for _ in group] for group in groups]
-    return _pruned(system, every, fixed, increments, groups)
+    return _pruned(
+        system,
+        fixed,
+        Step(
+            states=every,
+            channels=system.channels,
+            increments={state.name: increments[state.name] for state in every},
+            observed=tuple(tuple(substitute(group, coupled)) for group in observed),
+            stages=tuple(stages),
+        ),
+    )
 
 
-def _pruned(
-    system: System,
-    states: tuple[StateVariable, ...],
-    fixed: Mapping[str, Node],
-    increments: dict[str, Node],
-    groups: list[list[Node]],
-) -> Step:
-    """Without the channels that nobody reads (a model's second coupling variable whose weight is 0, say)."""
-    used = symbols([*increments.values(), *(n for g in groups for n in g)])
+def _point(
+    system: System, integrator: Integrator, own: Mapping[str, Mapping[str, Node]], number: int
+) -> dict[str, Node]:
+    """The state at which a stage takes the derivative, by symbol."""
+    point = {}
+    for state in system.states:
+        node = parse(integrator.stages[number - 1], own[state.name], f"stage {number} of {integrator.name}")
+        point[f"x.{state.name}"] = node if number == 1 else clip(node, state)
+    return point
+
+
+def _stages(
+    system: System, integrator: Integrator, own: dict[str, dict[str, Node]], increments: dict[str, Node]
+) -> list[Stage]:
+    """The stages before the last, each with the coupling of its own point.
+
+    Leaves the slope of the last in `own`, and in `own` and `increments` the symbols of what was held for it.
+    """
+    coupled = {f"c.{name}": node for name, node in system.inputs.items()}
+    equations = substitute(system.derivatives.values(), coupled)
+    names = [state.name for state in system.states]
+    held: dict[str, Node] = {}
+
+    def hold(name: str, node: Node) -> Node:
+        held[name] = node
+        return symbol(name)
+
+    stages = []
+    last = len(integrator.stages)
+    for number in range(1, last):
+        slopes = dict(zip(names, substitute(equations, _point(system, integrator, own, number)), strict=True))
+        reached = {name: own[name] | {f"k{number}": slopes[name]} for name in names}
+        ahead = _point(system, integrator, reached, number + 1)
+        for name in names:
+            own[name][f"k{number}"] = hold(f"q.k{number}.{name}", slopes[name])
+            if number == 1 and not own[name]["w"].is_const:
+                own[name]["w"] = hold(f"q.w.{name}", own[name]["w"])
+        if number == 1:  # coloured noise
+            for name in increments:
+                increments[name] = hold(f"q.{name}", increments[name])
+        stages.append(Stage(dict(held), tuple(substitute(system.channels, ahead))))
+        held.clear()
+    for name, slope in zip(names, substitute(equations, _point(system, integrator, own, last)), strict=True):
+        own[name][f"k{last}"] = slope
+    return stages
+
+
+def _pruned(system: System, fixed: Mapping[str, Node], step: Step) -> Step:
+    """With `fixed` folded, without the channels that nobody reads (whose weight in the equations is 0, say)."""
+
+    def fold(nodes: Iterable[Node]) -> tuple[Node, ...]:
+        return tuple(substitute(nodes, fixed))
+
+    increments = dict(zip(step.increments, fold(step.increments.values()), strict=True))
+    held = [dict(zip(stage.held, fold(stage.held.values()), strict=True)) for stage in step.stages]
+    observed = [fold(group) for group in step.observed]
+    used = symbols([*increments.values(), *(n for h in held for n in h.values()), *(n for g in observed for n in g)])
     kept = [i for i in range(len(system.channels)) if f"sum.{i}" in used]
-    renumbered = {f"sum.{old}": symbol(f"sum.{new}") for new, old in enumerate(kept)}
-    channels = substitute([system.channels[i] for i in kept], fixed)
-    names = list(increments)
-    values = substitute(increments.values(), renumbered)
+    numbers = {f"sum.{old}": symbol(f"sum.{new}") for new, old in enumerate(kept)}
+
+    def renumber(nodes: Mapping[str, Node]) -> dict[str, Node]:
+        return dict(zip(nodes, substitute(nodes.values(), numbers), strict=True))
+
+    def channels(all_of_them: tuple[Node, ...]) -> tuple[Node, ...]:
+        return tuple(substitute(fold(all_of_them[i] for i in kept), numbers))
+
     return Step(
-        states=states,
-        channels=tuple(channels),
-        increments=dict(zip(names, values, strict=True)),
-        observed=tuple(tuple(substitute(g, renumbered)) for g in groups),
+        states=step.states,
+        channels=channels(step.channels),
+        increments=renumber(increments),
+        observed=tuple(tuple(substitute(group, numbers)) for group in observed),
+        stages=tuple(Stage(renumber(h), channels(s.channels)) for h, s in zip(held, step.stages, strict=True)),
     )

@@ -51,7 +51,9 @@ def plan(problem: Problem) -> Layout:
     if delayed:
         assert problem.delays is not None
         used = problem.delays[problem.weights != 0]
-        block = next(k for k in (16, 8, 4, 2, 1) if k <= int(used.min(initial=16)) + 1)
+        # Where coupling is taken at every stage, nodes meet within the step.
+        longest_block = 1 if problem.step.stages else 16
+        block = next(k for k in (16, 8, 4, 2, 1) if k <= min(longest_block, int(used.min(initial=16)) + 1))
         lanes = width * (2 if n <= 100 else 1)
         while block > 4 and block * channels * (lanes // width) > registers:
             block //= 2
@@ -157,7 +159,7 @@ def _advance(
         tile.fill_waves(done, steps)
         kernel(
             tile.S, tile.R, tile.C, network.W, network.D, network.B, network.RP, *tile.P, network.KI, tile.SD, tile.Z,
-            given, M, tile.U, tile.UB, *tile.A, *tile.O, *tile.NI, *tile.NW, problem.start, done,
+            given, M, tile.U, tile.UB, tile.Q, *tile.A, *tile.O, *tile.NI, *tile.NW, problem.start, done,
             steps, problem.nodes, network.ring_rows, network.tiles, real(problem.dt),
         )  # fmt: skip
         lost = ~tile.finite()[: tile.count] & (outcome.diverged[mine] < 0)

@@ -113,6 +113,7 @@ class Tile:
         sizes = [stretch * (L if wave.swept else 1) * (n if wave.regional else 1) for wave in problem.waves.values()]
         self.UB = np.cumsum([0, *sizes], dtype=np.int64)
         self.U = aligned(int(self.UB[-1]), real)
+        self.Q = aligned(n * len(problem.step.held()) * L, real)
         self.A = [aligned(n * r.slots * L, real) for r in layout.recorders]
         for a, recording, flow in zip(self.A, problem.recordings, problem.balloon, strict=True):
             if flow is not None:
@@ -178,7 +179,8 @@ class Tile:
         problem, layout, L, n = self.problem, self.layout, self.layout.lanes, self.problem.nodes
         channels = len(problem.step.channels)
         if not layout.delayed:
-            view = self.R.reshape(2, max(1, channels), n, L)[steps & 1, :channels]
+            half = steps * (len(problem.step.stages) + 1) & 1
+            view = self.R.reshape(2, max(1, channels), n, L)[half, :channels]
             return view.transpose(2, 0, 1)[: self.count, :, None].astype(np.float64)
         T = self.network.ring_rows
         assert problem.delays is not None

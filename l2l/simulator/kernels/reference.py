@@ -30,12 +30,19 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
     writers = [_Writer(p, m, recording) for m, recording in enumerate(p.recordings)]
     diverged = np.full(p.simulations, -1, dtype=np.int64)
     noisy = set(step.noisy())
+
+    def couple(row: int) -> dict[str, Any]:
+        """The weighted sums at a step, (simulation, node) each."""
+        sums = {}
+        for c in range(len(step.channels)):
+            sent = past[(row - delays) % horizon, c, :, sources]  # (to, from, simulation)
+            sums[f"sum.{c}"] = np.einsum("ij,ijb->bi", p.weights, sent)
+        return sums
+
     sources = np.arange(p.nodes)[None, :]
     for s in range(p.steps):
         values |= {f"x.{name}": x for name, x in state.items()}
-        for c in range(len(step.channels)):
-            sent = past[(s - delays) % horizon, c, :, sources]  # (to, from, simulation)
-            values[f"sum.{c}"] = np.einsum("ij,ijb->bi", p.weights, sent)
+        values |= couple(s)
         now = p.start + s
         for i, st in enumerate(step.states):
             if st.name not in noisy:
@@ -46,6 +53,12 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
             elif p.noise == "drawn":
                 values[f"z.{st.name}"] = noise.normals(p.seeds, i, p.nodes, now).astype(np.float64)
         values |= {name: wave.table(now, 1)[0] for name, wave in p.waves.items()}
+        for stage in step.stages:
+            values |= dict(zip(stage.held, evaluate(stage.held.values(), values), strict=True))
+            for c, sent in enumerate(evaluate(stage.channels, values)):
+                past[(s + 1) % horizon, c] = sent
+            # Later stages take what was sent one step later: the zero delays among them the new point.
+            values |= couple(s + 1)
         with np.errstate(all="ignore"):
             increments = evaluate(step.increments.values(), values)
             for st, increment in zip(step.states, increments, strict=True):
