@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,3 +161,28 @@ def test_a_run_is_drawn(tmp_path: Path) -> None:
     assert "--to" in l2l("plot", "bowl", cwd=tmp_path, expect=2).stderr
     assert "has none" in l2l("plot", "--to", "a.png", "--target", "synthetic", cwd=tmp_path, expect=1).stderr
     assert "no run" in l2l("plot", "9", "--to", "a.png", cwd=tmp_path, expect=1).stderr
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "simulator.md"
+
+
+def test_the_page_on_the_simulator_runs() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) >= 5
+    names: dict[str, Any] = {}
+    exec(compile("\n".join(blocks), str(PAGE), "exec"), names)
+    assert names["result"].status[0] == "ok"
+    assert names["result"].array("raw").shape == (1, 200, 2, 68)
+    assert names["sweep"].status.ok.all()
+    assert names["matrices"].shape == (16, 68, 68)
+    assert names["similarity"][3] == pytest.approx(1.0)
+    assert names["rest"].final.step == 150
+
+
+def test_the_command_on_the_page_runs(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    program, *arguments = shlex.split(block.replace("\\\n", " "))
+    assert program == "l2l"
+    l2l(*arguments, cwd=tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"sweep.npz", "sweep.png"}
