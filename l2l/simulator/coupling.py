@@ -6,12 +6,12 @@ With x_j the source of the sending node, x_i that of the receiving node (its cur
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from l2l.errors import ModelError, nearest
-from l2l.simulator.model import Parameter
+from l2l.simulator.model import Model, Parameter
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class CouplingFunction:
 
     channels: what is sent, expressions over x_j and the parameters; `S0`, `S1`, ... are their weighted sums.
     receive: what the equations read, an expression over the sums, x_i, k_i and the parameters.
+    pre: in place of `channels`, an expression over x_j and x_i; `S` is its weighted sum. It is split into channels
+        where that can be done, and evaluated for each connection where not.
     strength: the parameter that scales the whole: the one that `parameters={"G": ...}` sets.
     """
 
@@ -29,6 +31,7 @@ class CouplingFunction:
     receive: str
     strength: str | None
     source: str = ""
+    pre: str = ""
 
 
 LINEAR = CouplingFunction(
@@ -124,6 +127,61 @@ class Coupling:
         for name in self.values:
             if name not in known:
                 raise ModelError(f"{self.function.name} coupling has no parameter {name!r}; {nearest(name, known)}")
+
+
+Given = Coupling | Sequence[Coupling]
+Terms = dict[str, list[tuple[str, Coupling]]]
+
+
+def as_terms(given: Coupling | Mapping[str, Given], model: Model) -> Terms:
+    """For each coupling input of `model` the couplings that add up to it, each with the prefix of its parameters.
+
+    A single coupling serves all inputs (prefix ""), but for those whose function the model fixes. Of several, the
+    parameters are named after their input: "c_V.a", or "c_V.0.a", "c_V.1.a" where an input has more than one.
+    Raises ModelError for an unknown input.
+    """
+    symbols = [received.symbol for received in model.inputs]
+    if not isinstance(given, Coupling | Mapping):
+        raise ModelError(f"coupling must be a Coupling, or couplings by input of the model, but got {given!r}")
+    for name in given if isinstance(given, Mapping) else ():
+        if name not in symbols:
+            raise ModelError(f"{model.name} has no coupling input {name!r}; {nearest(name, symbols)}")
+    terms: Terms = {}
+    for received in model.inputs:
+        if isinstance(given, Mapping) and received.symbol in given:
+            own = given[received.symbol]
+            several = [own] if isinstance(own, Coupling) else list(own)
+            if not several or not all(isinstance(one, Coupling) for one in several):
+                raise ModelError(f"coupling of {received.symbol!r} must be a Coupling, or several, but got {own!r}")
+            number = len(several) > 1
+            terms[received.symbol] = [
+                (f"{received.symbol}.{i}." if number else f"{received.symbol}.", one) for i, one in enumerate(several)
+            ]
+        elif received.coupling is not None:
+            if received.coupling not in FUNCTIONS:
+                raise ModelError(f"{model.name} names an unknown coupling function {received.coupling!r}")
+            terms[received.symbol] = [(f"{received.symbol}.", Coupling(FUNCTIONS[received.coupling]))]
+        else:
+            one = Linear() if isinstance(given, Mapping) else given
+            terms[received.symbol] = [(f"{received.symbol}." if isinstance(given, Mapping) else "", one)]
+    return terms
+
+
+def Custom(pre: str, post: str = "a*S", parameters: Mapping[str, Any] | None = None) -> Coupling:
+    """`post` of S = sum_j W_ij pre(x_j, x_i).
+
+    pre: expression over x_j (the sending node, delayed), x_i (the receiving node, now) and the parameters.
+    post: expression over S, x_i, k_i = sum_j W_ij and the parameters.
+    parameters: values by name, each a number, (simulation,), (node,) or (simulation, node); default {"a": 1.0}.
+
+    `pre` is split into functions of one node where that can be done (sums, products, integer powers; sin, cos, sinh,
+    cosh, exp of sums): the weighted sums then cost what Linear's do, but small differences of large terms lose digits,
+    as in (x_j - x_i)**4, and exp(x_j)*exp(-x_i) may overflow. What cannot be split, such as tanh(x_j - x_i), is
+    evaluated for each connection, which is slower (CPU only).
+    """
+    values = dict({"a": 1.0} if parameters is None else parameters)
+    declared = tuple(Parameter(name, 0.0) for name in values)
+    return Coupling(CouplingFunction("Custom", declared, (), post, "a" if "a" in values else None, pre=pre), values)
 
 
 def Linear(a: Any = 0.00390625, b: Any = 0.0) -> Coupling:

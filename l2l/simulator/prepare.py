@@ -15,7 +15,7 @@ from l2l.errors import SimulationError, nearest
 from l2l.simulator import integrators
 from l2l.simulator.codegen.expression import Node, make, symbol
 from l2l.simulator.codegen.system import advance, compose
-from l2l.simulator.coupling import Coupling
+from l2l.simulator.coupling import Coupling, Given, Terms, as_terms
 from l2l.simulator.integrators import Integrator
 from l2l.simulator.model import Model
 from l2l.simulator.monitors import Monitor
@@ -49,7 +49,7 @@ def prepare(
     tract_lengths: Any,
     *,
     parameters: Mapping[str, Any],
-    coupling: Coupling,
+    coupling: Coupling | Mapping[str, Given],
     integrator: str | Integrator,
     noise: Additive | None,
     duration: float,
@@ -70,8 +70,9 @@ def prepare(
     weights = _weights(weights)
     nodes = len(weights)
     steps = _steps(duration, dt)
-    system = compose(model, coupling.function)
-    given = values_of_parameters(model, coupling, parameters)
+    received = as_terms(coupling, model)
+    system = compose(model, {i: [(prefix, c.function) for prefix, c in terms] for i, terms in received.items()})
+    given = values_of_parameters(model, received, parameters)
     terms = NoiseTerms.of(noise, scheme, system, steps, nodes)
     system = terms.system
     given |= terms.values
@@ -99,7 +100,8 @@ def prepare(
     kind = "none" if not step.noisy() else ("drawn" if terms.given is None else "given")
 
     state, past = start(initial, starts, model, terms.start(step, seeds, count, nodes), seeds, count, nodes)
-    signature = (model.name, coupling.function.name, dt, nodes, count, len(step.channels))
+    functions = tuple((i, prefix, c.function.name) for i, each in received.items() for prefix, c in each)
+    signature = (model.name, functions, dt, nodes, count, len(step.channels))
     problems = []
     for members, delays in _delay_groups(weights, tract_lengths, speed, dt, count):
         if step.stages and delays is not None and any(time not in (0.0, 1.0) for time in scheme.times):
@@ -156,13 +158,19 @@ def _steps(duration: float, dt: float) -> int:
     return steps
 
 
-def values_of_parameters(model: Model, coupling: Coupling, parameters: Mapping[str, Any]) -> dict[str, Values]:
+def values_of_parameters(model: Model, received: Terms, parameters: Mapping[str, Any]) -> dict[str, Values]:
     """Every parameter of model and coupling by its symbol, the user's value or the default, checked."""
     known = {p.name: (f"p.{p.name}", p) for p in model.parameters}
-    known |= {f"coupling.{p.name}": (f"p.coupling.{p.name}", p) for p in coupling.function.parameters}
-    strength = coupling.function.strength
-    if strength is not None and "G" not in known:
-        known["G"] = known[f"coupling.{strength}"]
+    defaults: dict[str, Any] = {f"p.{p.name}": p.default for p in model.parameters}
+    couplings = {prefix: coupling for terms in received.values() for prefix, coupling in terms}
+    for prefix, coupling in couplings.items():
+        for p in coupling.function.parameters:
+            known[f"coupling.{prefix}{p.name}"] = (f"p.coupling.{prefix}{p.name}", p)
+            defaults[f"p.coupling.{prefix}{p.name}"] = coupling.values.get(p.name, p.default)
+    if len(couplings) == 1 and "G" not in known:
+        [(prefix, coupling)] = couplings.items()
+        if coupling.function.strength is not None:
+            known["G"] = known[f"coupling.{prefix}{coupling.function.strength}"]
     chosen: dict[str, tuple[str, Any]] = {}
     for name, value in parameters.items():
         if name not in known:
@@ -175,8 +183,7 @@ def values_of_parameters(model: Model, coupling: Coupling, parameters: Mapping[s
     for name, (symbol, parameter) in known.items():
         if symbol in result:
             continue
-        default = coupling.values.get(parameter.name, parameter.default) if "coupling." in name else parameter.default
-        label, value = chosen.get(symbol, (name, default))
+        label, value = chosen.get(symbol, (name, defaults[symbol]))
         values = Values(f"parameter {label!r}", value)
         values.check(parameter)
         result[symbol] = values

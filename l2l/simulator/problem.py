@@ -70,6 +70,7 @@ class Problem:
         asked = {
             "stimuli": bool(self.waves),
             "projections": any(r.gain is not None for r in self.recordings),
+            "coupling functions of pairs of nodes": bool(self.step.pairs),
             "coupling at every stage": bool(self.step.stages),
         }
         return frozenset(name for name, needed in asked.items() if needed)

@@ -163,13 +163,16 @@ class Emitter(RecorderLines):
 
     def constants_of_node(self) -> list[str]:
         """Parameters of node i and what follows from them alone."""
+        return [*self.parameters_of_node(), "ki = broadcast(scalar_load(KI, i))", *self.printer.hoisted[1]]
+
+    def parameters_of_node(self) -> list[str]:
         lines = []
         for index, (array, slot) in enumerate(self.slots.values()):
             if array == 1:
                 lines.append(f"p{index} = broadcast(scalar_load(P1, {slot}*n + i))")
             elif array == 2:
                 lines.append(f"p{index} = load(P2, ({slot}*n + i)*{self.L})")
-        return [*lines, "ki = broadcast(scalar_load(KI, i))", *self.printer.hoisted[1]]
+        return lines
 
     def send(self, channels: list[str], ring: bool) -> list[str]:
         """Puts what node i sends where the others read it."""

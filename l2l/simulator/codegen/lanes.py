@@ -17,6 +17,27 @@ def emit(step: Step, layout: Layout) -> str:
 class LaneEmitter(Emitter):
     """Prints the kernel for CPU lanes."""
 
+    def __init__(self, step: Step, layout: Layout) -> None:
+        super().__init__(step, layout)
+        # Sums of a function of both nodes have a printer of their own: they stand in a loop of their own.
+        leaves = {name: (text, min(1, level) * 2) for name, (text, level) in self.printer.leaves.items()}
+        self.pair_printer = self.printer_class(leaves | {"x_j": ("sent", 2), "x_i": ("mine", 2)})
+        self.linear = [c for c in range(len(step.channels)) if c not in step.pairs]
+        self.pairs = {c: self.pair_printer.print([pair], f"g{c}") for c, pair in step.pairs.items()}
+        self.printer.constants |= self.pair_printer.constants
+
+    def pair_sums(self, c: int, mine: str, connections: str, sent: list[str], place: str) -> list[str]:
+        """The weighted sum, for node i, of a function of what the sender sent and of what the receiver is."""
+        lines, [text] = self.pairs[c]
+        return [
+            *self.parameters_of_node(),
+            f"mine = load(R, {mine})",
+            "total = broadcast(zero)",
+            f"for p in range({connections}):",
+            *indented([*sent, "w = scalar_load(W, p)", *lines, f"total = fma(w, {text}, total)"]),
+            f"store(C, {place}, total)",
+        ]
+
     def module(self) -> str:
         recorders = range(len(self.layout.recorders))
         each = [f"{array}{m}" for array in ("A", "O", "NI", "NW") for m in recorders]
@@ -53,7 +74,7 @@ class LaneEmitter(Emitter):
         for index, (array, slot) in enumerate(self.slots.values()):
             if array == 0:
                 lines.append(f"p{index} = load(P0, {slot * self.L})")
-        return [*lines, *self.printer.hoisted[0]]
+        return [*lines, *self.printer.hoisted[0], *self.pair_printer.hoisted[0]]
 
     def delayed(self) -> list[str]:
         L, K = self.L, self.K
@@ -88,9 +109,20 @@ class LaneEmitter(Emitter):
 
     def delayed_coupling(self, now: str) -> list[str]:
         L, K = self.L, self.K
-        pairs = [(c, k) for c in range(len(self.step.channels)) for k in range(K)]
+        direct = []
+        for c in self.pairs:
+            direct += self.pair_sums(
+                c,
+                f"{c}*plane + i*ring + (({now} - {L}) & mask)",
+                "scalar_load(RP, i), scalar_load(RP, i + 1)",
+                [f"sent = load(R, scalar_load(B, p) + (({now} - scalar_load(D, p)) & mask) + {c}*plane)"],
+                f"({c}*n + i)*{L}",
+            )
+        if direct:
+            direct = ["for i in range(n):", *indented(direct)]
+        pairs = [(c, k) for c in self.linear for k in range(K)]
         if not pairs:
-            return []
+            return direct
         tiled = self.layout.tiled
         at = "(({c}*n + i)*{K} + {k})*{L}"
         place = {(c, k): at.format(c=c, k=k, K=K, L=L) for c, k in pairs}
@@ -107,7 +139,7 @@ class LaneEmitter(Emitter):
             *(f"store(C, {place[c, k]}, a{c}_{k})" for c, k in pairs),
         ]
         clear = [f"for q in range({len(pairs)}*n):", f"    store(C, q*{L}, broadcast(zero))"] if tiled else []
-        return [*clear, "for jt in range(tiles):", "    for i in range(n):", *indented(indented(loop))]
+        return [*direct, *clear, "for jt in range(tiles):", "    for i in range(n):", *indented(indented(loop))]
 
     def mirror(self) -> list[str]:
         L, K = self.L, self.K
@@ -120,12 +152,16 @@ class LaneEmitter(Emitter):
 
     def undelayed(self) -> list[str]:
         L, rows = self.L, self.layout.rows
-        channels = range(len(self.step.channels))
+        channels = self.linear
         stages = [self.early_stage(m, "0", ring=False) for m in range(len(self.step.stages))]
         stages.append(self.node_stage("0", ring=False))
         sums = []
-        if self.step.channels:
-            sums = [
+        for c in self.pairs:
+            mine = f"now + ({c}*n + i)*{L}"
+            sent = [f"sent = load(R, now + ({c}*n + p - i*n)*{L})"]
+            sums += ["i = ib", *self.pair_sums(c, mine, "i*n, i*n + n", sent, str(c * L))]
+        if channels:
+            sums += [
                 *(f"a{c}_{r} = broadcast(zero)" for c in channels for r in range(rows)),
                 f"p = ib*n*{rows}",
                 "for j in range(n):",

@@ -8,13 +8,13 @@ p.decay.NAME and p.kick.NAME its factors; v.K waveform K; q.NAME what an earlier
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from l2l.errors import ModelError
-from l2l.simulator.codegen.expression import Node, const, make, substitute, symbol, symbols
+from l2l.simulator.codegen.expression import ONE, Node, const, make, substitute, symbol, symbols
 from l2l.simulator.codegen.parser import parse
-from l2l.simulator.coupling import FUNCTIONS, CouplingFunction
+from l2l.simulator.codegen.separate import separate
+from l2l.simulator.coupling import CouplingFunction
 from l2l.simulator.integrators import Integrator
 from l2l.simulator.model import Model, StateVariable
 
@@ -27,6 +27,7 @@ class System:
     inputs: what each coupling input is, over sum., k, x. and p.
     derivatives: over x., p. and c.SYMBOL (the coupling inputs).
     names: every quantity that a monitor may record, over the same.
+    pairs: for some channels, what is added up in their stead: over x_j (what was sent), x_i (the receiver's own) and p.
     """
 
     model: Model
@@ -35,6 +36,7 @@ class System:
     derivatives: Mapping[str, Node]
     noise: Mapping[str, Node]
     names: Mapping[str, Node]
+    pairs: Mapping[int, Node] = field(default_factory=dict)
 
     @property
     def states(self) -> tuple[StateVariable, ...]:
@@ -64,6 +66,7 @@ class Step:
     increments: by state name, what is added to it. observed: for each group of monitored quantities their graphs, over
     the state after the step and the coupling of the step.
     stages: those before the last; between two the nodes exchange what they send. Empty: coupling is taken once a step.
+    pairs: as in `System`.
     """
 
     states: tuple[StateVariable, ...]
@@ -71,12 +74,13 @@ class Step:
     increments: Mapping[str, Node]
     observed: tuple[tuple[Node, ...], ...]
     stages: tuple[Stage, ...] = ()
+    pairs: Mapping[int, Node] = field(default_factory=dict)
 
     def roots(self) -> list[Node]:
         nodes = [*self.channels, *self.increments.values(), *(n for group in self.observed for n in group)]
         for stage in self.stages:
             nodes += [*stage.held.values(), *stage.channels]
-        return nodes
+        return [*nodes, *self.pairs.values()]
 
     def held(self) -> list[str]:
         """Names of the q. symbols, in the order in which they are computed."""
@@ -97,30 +101,24 @@ class Step:
         return [s.name for s in self.states if f"z.{s.name}" in used]
 
 
-def compose(model: Model, coupling: CouplingFunction) -> System:
-    """Reads all texts of a model and its coupling. Raises ModelError at the first that is not well formed."""
+def compose(model: Model, coupling: CouplingFunction | Mapping[str, Sequence[tuple[str, CouplingFunction]]]) -> System:
+    """Reads all texts of a model and its coupling. Raises ModelError at the first that is not well formed.
+
+    coupling: of all inputs; or for each input the functions that add up to it, each with the prefix of its parameters.
+    """
     names: dict[str, Node] = {s.name: symbol(f"x.{s.name}") for s in model.states}
     names |= {p.name: symbol(f"p.{p.name}") for p in model.parameters}
-    sendable = dict(names)
-
-    channels: list[Node] = []
+    network = _Network()
     inputs: dict[str, Node] = {}
+    sendable = dict(names)
     for received in model.inputs:
-        function = coupling
-        if received.coupling is not None:
-            if received.coupling not in FUNCTIONS:
-                raise ModelError(f"{model.name} names an unknown coupling function {received.coupling!r}")
-            function = FUNCTIONS[received.coupling]
         source = parse(received.source, sendable, f"source of {received.symbol} in {model.name}")
-        own = {p.name: symbol(f"p.coupling.{p.name}") for p in function.parameters}
-        sums: dict[str, Node] = {}
-        for index, text in enumerate(function.channels):
-            channel = parse(text, {**own, "x_j": source}, f"channel of {function.name} coupling")
-            if channel not in channels:
-                channels.append(channel)
-            sums[f"S{index}"] = symbol(f"sum.{channels.index(channel)}")
-        local = {**own, **sums, "x_i": source, "k_i": symbol("k")}
-        inputs[received.symbol] = parse(function.receive, local, f"{function.name} coupling")
+        functions = [("", coupling)] if isinstance(coupling, CouplingFunction) else coupling[received.symbol]
+        terms = [network.receive(function, prefix, source) for prefix, function in functions]
+        total = terms[0]
+        for term in terms[1:]:
+            total = make("add", total, term)
+        inputs[received.symbol] = total
         names[received.symbol] = symbol(f"c.{received.symbol}")
 
     for name, text in model.derived:
@@ -131,7 +129,46 @@ def compose(model: Model, coupling: CouplingFunction) -> System:
     noise = {name: parse(text, names, f"noise of {name} in {model.name}") for name, text in model.noise.items()}
     for name, text in model.exposed.items():
         names[name] = parse(text, names, f"{name} in {model.name}")
-    return System(model, tuple(channels), inputs, derivatives, noise, names)
+    channels = tuple(channel for channel, _ in network.sums)
+    pairs = {i: pair for i, (_, pair) in enumerate(network.sums) if pair is not None}
+    return System(model, channels, inputs, derivatives, noise, names, pairs)
+
+
+class _Network:
+    """The weighted sums that the coupling of a system needs: what is sent, and for each connection, made of it."""
+
+    def __init__(self) -> None:
+        self.sums: list[tuple[Node, Node | None]] = []
+
+    def sum(self, channel: Node, pair: Node | None = None) -> Node:
+        """The symbol of a weighted sum; the same one for the same channel."""
+        if (channel, pair) not in self.sums:
+            self.sums.append((channel, pair))
+        return symbol(f"sum.{self.sums.index((channel, pair))}")
+
+    def receive(self, function: CouplingFunction, prefix: str, source: Node) -> Node:
+        """What a function makes of the network, where the nodes send `source`."""
+        own = {p.name: symbol(f"p.coupling.{prefix}{p.name}") for p in function.parameters}
+        local = {**own, "x_i": source, "k_i": symbol("k")}
+        what = f"{function.name} coupling"
+        if function.pre:
+            pre = parse(function.pre, {**own, "x_j": symbol("x_j"), "x_i": symbol("x_i")}, f"pre of {what}")
+            return parse(function.receive, {**local, "S": self.weighted(pre, source)}, f"post of {what}")
+        for index, text in enumerate(function.channels):
+            local[f"S{index}"] = self.sum(parse(text, {**own, "x_j": source}, f"channel of {what}"))
+        return parse(function.receive, local, what)
+
+    def weighted(self, pre: Node, source: Node) -> Node:
+        """The weighted sum of `pre`, an expression over x_j and x_i."""
+        products = separate(pre)
+        if products is None:
+            return self.sum(source, pre)
+        total = const(0.0)
+        for sent, factor in products:
+            here = {"x_j": source, "x_i": source}
+            part = symbol("k") if sent is ONE else self.sum(substitute([sent], here)[0])
+            total = make("add", total, make("mul", substitute([factor], here)[0], part))
+        return total
 
 
 def clip(node: Node, state: StateVariable) -> Node:
@@ -287,4 +324,5 @@ def _pruned(system: System, fixed: Mapping[str, Node], step: Step) -> Step:
         increments=renumber(increments),
         observed=tuple(tuple(substitute(group, numbers)) for group in observed),
         stages=tuple(Stage(renumber(h), channels(s.channels)) for h, s in zip(held, step.stages, strict=True)),
+        pairs={new: fold([system.pairs[old]])[0] for new, old in enumerate(kept) if old in system.pairs},
     )

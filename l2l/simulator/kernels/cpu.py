@@ -51,8 +51,8 @@ def plan(problem: Problem) -> Layout:
     if delayed:
         assert problem.delays is not None
         used = problem.delays[problem.weights != 0]
-        # Where coupling is taken at every stage, nodes meet within the step.
-        longest_block = 1 if problem.step.stages else 16
+        # Where coupling is taken at every stage, nodes meet within the step; a function of pairs reads the receiver.
+        longest_block = 1 if problem.step.stages or problem.step.pairs else 16
         block = next(k for k in (16, 8, 4, 2, 1) if k <= min(longest_block, int(used.min(initial=16)) + 1))
         lanes = width * (2 if n <= 100 else 1)
         while block > 4 and block * channels * (lanes // width) > registers:
@@ -62,7 +62,7 @@ def plan(problem: Problem) -> Layout:
         rows = 1
     else:
         block = 1
-        rows = 4 if channels == 1 else 2
+        rows = 1 if problem.step.pairs else 4 if channels == 1 else 2
         # Several states or channels a node: fewer lanes, so that they stay in the first-level cache.
         wide = 4 if len(problem.step.states) == 1 else 2
         lanes = width * max(1, min(wide, registers // 2 // (rows * channels)))

@@ -36,6 +36,10 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
         sums = {}
         for c in range(len(step.channels)):
             sent = past[(row - delays) % horizon, c, :, sources]  # (to, from, simulation)
+            if c in step.pairs:
+                mine = past[row % horizon, c].T[:, None]
+                at = {name: v.T[:, None] for name, v in p.parameters.items()}
+                [sent] = evaluate([step.pairs[c]], {"x_j": sent, "x_i": mine, **at})
             sums[f"sum.{c}"] = np.einsum("ij,ijb->bi", p.weights, sent)
         return sums
 
