@@ -42,10 +42,12 @@ class Case:
     integrator: str = "heun"
     precision: str = "float32"
     bold: float | None = None  # step of the haemodynamic equations, ms
+    density: float = 1.0
 
 
 CASES = [
     Case("RWW 84, no delays", ReducedWongWang, 84, False, 1.0, 1e-5),
+    Case("RWW 84, no delays, 30 % connected", ReducedWongWang, 84, False, 1.0, 1e-5, density=0.3),
     Case("RWW 84, no delays, Euler", ReducedWongWang, 84, False, 1.0, 1e-5, "euler"),
     Case("RWW 84, no delays, deterministic", ReducedWongWang, 84, False, 1.0, 0.0),
     Case("RWW 84, no delays, BOLD at 5 ms", ReducedWongWang, 84, False, 1.0, 1e-5, bold=5.0),
@@ -87,6 +89,7 @@ def best(run: Callable[[], Any], seconds: float) -> float:
 
 def measure(case: Case, seconds: float, multiply_adds: dict[str, float], loads: float) -> tuple[str, ...]:
     weights, delays = network(case.nodes)
+    weights *= np.random.default_rng(1).random(weights.shape) < case.density
     connectome = Connectome(weights=weights, tract_lengths=delays * case.dt)
     steps = max(320, round(4e9 / (case.nodes**2 * 0.4 + case.nodes * 40) / SIMULATIONS) // 160 * 160)
     kept: monitors.Monitor = monitors.TemporalAverage(period=steps * case.dt)

@@ -135,31 +135,6 @@ def test_a_simulation_does_not_know_its_batch(network: Connectome, speed: float 
             np.testing.assert_array_equal(part, whole[chosen])
 
 
-def test_the_layout_changes_nothing(network: Connectome) -> None:
-    import dataclasses
-
-    from l2l.simulator.kernels import cpu
-    from l2l.simulator.prepare import prepare
-
-    for speed in (None, 2.0):
-        prepared = prepare(
-            models.MontbrioPazoRoxin, network.weights, network.tract_lengths, parameters={"cv": 0.2},
-            coupling=coupling.Linear(a=np.linspace(0, 0.05, 5)), integrator="heun", noise=noise.Additive(D=1e-3),
-            duration=10.0, dt=0.1, speed=speed, initial=None, monitors=(monitors.Raw(period=1.0),), seed=1,
-            simulations=None, precision="float32",
-        )  # fmt: skip
-        problem = prepared.problems[0][1]
-        layout = cpu.plan(problem)
-        if speed is None:
-            others = [{"lanes": 32, "rows": 3}, {"lanes": 8, "rows": 1}]
-        else:
-            others = [{"block": 1, "lanes": 8}, {"block": 4, "tiled": True, "lanes": 32}]
-        first = cpu.run_layout(problem, layout, 1).records[0]
-        for other in others:
-            again = cpu.run_layout(problem, dataclasses.replace(layout, **other), 1).records[0]
-            np.testing.assert_array_equal(again, first)
-
-
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("speed", [None, 5.0])
 def test_a_run_in_two_parts_is_the_whole_run(network: Connectome, speed: float | None, precision: str) -> None:

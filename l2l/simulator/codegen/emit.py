@@ -34,6 +34,7 @@ class Layout:
     rows: nodes whose sums are kept in registers at once (no delays).
     levels: for each parameter symbol the array that holds it, 0, 1 or 2 for P0, P1, P2.
     noise: "none", "drawn" or "given". waves: (symbol, differs between simulations, between nodes) of each waveform.
+    sparse: no delays: connections are listed, not stored as a matrix.
     """
 
     lanes: int
@@ -47,6 +48,7 @@ class Layout:
     precision: str
     recorders: tuple[Recorder, ...]
     waves: tuple[tuple[str, bool, bool], ...] = ()
+    sparse: bool = False
 
 
 def slots_of_parameters(layout: Layout) -> dict[str, tuple[int, int]]:

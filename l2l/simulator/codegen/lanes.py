@@ -160,7 +160,16 @@ class LaneEmitter(Emitter):
             mine = f"now + ({c}*n + i)*{L}"
             sent = [f"sent = load(R, now + ({c}*n + p - i*n)*{L})"]
             sums += ["i = ib", *self.pair_sums(c, mine, "i*n, i*n + n", sent, str(c * L))]
-        if channels:
+        if channels and self.layout.sparse:
+            sums += [
+                *(f"a{c} = broadcast(zero)" for c in channels),
+                "for p in range(scalar_load(RP, ib), scalar_load(RP, ib + 1)):",
+                "    o = now + scalar_load(B, p)",
+                "    w = scalar_load(W, p)",
+                *(f"    a{c} = fma(w, load(R, o + {c}*n*{L}), a{c})" for c in channels),
+                *(f"store(C, {c * L}, a{c})" for c in channels),
+            ]
+        elif channels:
             sums += [
                 *(f"a{c}_{r} = broadcast(zero)" for c in channels for r in range(rows)),
                 f"p = ib*n*{rows}",

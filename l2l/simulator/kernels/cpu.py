@@ -19,6 +19,10 @@ from l2l.simulator.kernels.pack import Connections, Tile, connections
 from l2l.simulator.problem import Outcome, Problem, Progress
 
 L2_BYTES = 1 << 20
+# Density below which listed connections beat a matrix, without delays. Million node-steps/s, list against matrix, at
+# 30, 50, 70 %: ReducedWongWang, 84 nodes 410 : 278, 338 : 274, 304 : 281; MontbrioPazoRoxin, 68 nodes 386 : 301,
+# 332 : 298, 294 : 301; ReducedWongWang, 400 nodes 147 : 108, 100 : 108, 73 : 108 (benchmarks/simulator_cpu.py).
+SPARSE, SPARSE_LARGE, LARGE = 0.55, 0.4, 200
 STRETCH = 16384  # node-steps of one simulation between two looks at the states
 
 
@@ -47,7 +51,7 @@ def plan(problem: Problem) -> Layout:
     registers = 32 if register_bytes() == 64 or register_bytes() == 16 else 16
     n, channels = problem.nodes, max(1, len(problem.step.channels))
     delayed = problem.delays is not None and len(problem.step.channels) > 0
-    tiled = False
+    tiled = sparse = False
     if delayed:
         assert problem.delays is not None
         used = problem.delays[problem.weights != 0]
@@ -62,7 +66,9 @@ def plan(problem: Problem) -> Layout:
         rows = 1
     else:
         block = 1
-        rows = 1 if problem.step.pairs else 4 if channels == 1 else 2
+        density = int(np.count_nonzero(problem.weights)) / problem.weights.size
+        sparse = density < (SPARSE if n <= LARGE else SPARSE_LARGE) and not problem.step.pairs
+        rows = 1 if sparse or problem.step.pairs else 4 if channels == 1 else 2
         # Several states or channels a node: fewer lanes, so that they stay in the first-level cache.
         wide = 4 if len(problem.step.states) == 1 else 2
         lanes = width * max(1, min(wide, registers // 2 // (rows * channels)))
@@ -80,6 +86,7 @@ def plan(problem: Problem) -> Layout:
         precision=problem.precision,
         recorders=tuple(r.recorder for r in problem.recordings),
         waves=tuple((name, wave.swept, wave.regional) for name, wave in problem.waves.items()),
+        sparse=sparse,
     )
 
 

@@ -28,7 +28,7 @@ class Connections:
 
     With delays: W, D (delay + 1, in ring elements), B (start of the source's ring) for each connection of non-zero
     weight, ordered by tile of sources, then receiving node; RP where each such group starts. Without: W in blocks of
-    `rows` receiving nodes, [block, source, row].
+    `rows` receiving nodes, [block, source, row]; sparse: W, B and RP as with delays, B where the source's lanes start.
     """
 
     W: NDArray[Any]
@@ -44,6 +44,13 @@ def connections(problem: Problem, layout: Layout) -> Connections:
     """Packs the network of `problem`."""
     n, real = problem.nodes, np.dtype(layout.precision)
     strength = problem.weights.sum(axis=1).astype(real)
+    if not layout.delayed and layout.sparse:
+        to, source = np.nonzero(problem.weights)
+        pointers = np.zeros(n + 1, dtype=np.int64)
+        np.cumsum(np.bincount(to, minlength=n), out=pointers[1:])
+        listed = np.append(problem.weights[to, source], 0.0).astype(real)
+        offsets = np.append(source * layout.lanes, 0).astype(np.int64)
+        return Connections(listed, np.zeros(1, dtype=np.int64), offsets, pointers, strength, 0, 1)
     if not layout.delayed:
         blocks = -(-n // layout.rows)
         padded = np.zeros((blocks * layout.rows, n))
