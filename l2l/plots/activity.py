@@ -12,6 +12,7 @@ from l2l.errors import SimulationError, nearest
 from l2l.plots.canvas import COLOURS, new_figure, tidy
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from l2l.simulator.model import Model
@@ -35,7 +36,7 @@ def series(
     """
     monitor = next(iter(result)) if monitor is None else monitor
     values, variables = _values(result, monitor, simulation)
-    chosen = _nodes(result, values.shape[-1], nodes)
+    chosen = _nodes(result, monitor, values.shape[-1], nodes)
     units = _units(model)
     figure = new_figure(7.0, 0.8 + 1.5 * len(variables))
     axes = figure.subplots(len(variables), 1, sharex=True, squeeze=False)[:, 0]
@@ -50,7 +51,7 @@ def series(
         ax.set_ylabel(f"{name} ({units[name]})" if units.get(name) else name, fontsize=9)
     if unit:
         axes[-1].set_xlabel(f"time ({unit})", fontsize=9)
-    axes[0].legend(title="region", fontsize=7, title_fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    _legend(axes[0], result, monitor)
     title = f"simulation {simulation}" + ("" if every == 1 else f", every {every}th sample")
     if result.status[simulation] != "ok":
         title += f" ({result.status[simulation]})"
@@ -80,7 +81,7 @@ def result(
         values = _values(result, monitor, int(simulation))[0]
         for row, name in enumerate(variables):
             ax = tidy(axes[row, column])
-            for place, (node, label) in enumerate(_nodes(result, values.shape[-1], None)):
+            for place, (node, label) in enumerate(_nodes(result, monitor, values.shape[-1], None)):
                 ax.plot(times[::every], values[::every, row, node], lw=0.6, color=COLOURS[place], label=label)
             if column == 0:
                 ax.set_ylabel(f"{name} ({units[name]})" if units.get(name) else name, fontsize=9)
@@ -89,9 +90,7 @@ def result(
             title += f"\n{result.status[int(simulation)]}"
         axes[0, column].set_title(title, fontsize=8)
         axes[-1, column].set_xlabel(f"time ({unit})", fontsize=9)
-    axes[0, -1].legend(
-        title="region", fontsize=7, title_fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1)
-    )
+    _legend(axes[0, -1], result, monitor)
     return figure
 
 
@@ -103,9 +102,27 @@ def _values(result: Result, monitor: str, simulation: int) -> tuple[NDArray[np.f
     values = array[simulation]
     if not len(values):
         raise SimulationError(f"monitor {monitor!r} kept no sample: simulate longer, or keep more often")
-    if values.ndim == 2:
+    if not _axis(result, monitor)[0]:
+        values = values[..., None]
+    if not result.variables[monitor]:
         return values[:, None], (monitor.upper() if monitor == "bold" else monitor,)
     return values, tuple(result.variables[monitor])
+
+
+def _axis(result: Result, monitor: str) -> tuple[str, tuple[str, ...] | None]:
+    """What the lines of a monitor are, "region", "group" or "sensor" ("" for one line), and their names if known."""
+    kind, labels = result.axes.get(monitor, ("node", None))
+    if kind == "node":
+        return "region", result.labels
+    return kind, None if labels is None else tuple(map(str, labels))
+
+
+def _legend(ax: Axes, result: Result, monitor: str) -> None:
+    """The names of the lines, beside the panel."""
+    ax.legend(
+        title=_axis(result, monitor)[0] or "regions", fontsize=7, title_fontsize=7, frameon=False, loc="upper left",
+        bbox_to_anchor=(1, 1),
+    )  # fmt: skip
 
 
 def _units(model: Model | None) -> dict[str, str]:
@@ -113,21 +130,23 @@ def _units(model: Model | None) -> dict[str, str]:
     return {} if model is None else {state.name: state.unit for state in model.states if state.unit != "1"}
 
 
-def _nodes(result: Result, count: int, asked: Sequence[int | str] | None) -> list[tuple[int, str]]:
-    labels = result.labels if result.labels is not None and len(result.labels) == count else None
-    names = [str(i) for i in range(count)] if labels is None else list(labels)
+def _nodes(result: Result, monitor: str, count: int, asked: Sequence[int | str] | None) -> list[tuple[int, str]]:
+    kind, labels = _axis(result, monitor)
+    names = [str(i) for i in range(count)] if labels is None or len(labels) != count else list(labels)
+    if not kind:
+        return [(0, "mean")]
     if asked is None:
         return [(int(i), names[i]) for i in np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))]
     chosen = []
     for node in asked:
         if isinstance(node, str):
             if node not in names:
-                raise SimulationError(f"no region is called {node!r}; {nearest(node, names)}")
+                raise SimulationError(f"no {kind} is called {node!r}; {nearest(node, names)}")
             chosen.append((names.index(node), node))
         elif 0 <= node < count:
             chosen.append((int(node), names[node]))
         else:
-            raise SimulationError(f"0 <= node < {count} must hold, but got {node}")
+            raise SimulationError(f"0 <= {kind} < {count} must hold, but got {node}")
     return chosen
 
 

@@ -78,6 +78,19 @@ def test_an_ensemble_gets_a_column_each(result: Result) -> None:
     assert figure.axes[0].get_ylabel() == "BOLD"
 
 
+def test_means_and_groups_are_drawn_as_such() -> None:
+    groups = ("a", "a", "b", "b", "b", "a")
+    result = simulate(
+        MontbrioPazoRoxin, synthetic(REGIONS).connectome, duration=5.0, dt=0.1, backend="reference",
+        monitors=[monitors.GlobalAverage(period=1.0), monitors.SpatialAverage(period=1.0, groups=groups)],
+    )  # fmt: skip
+    drawn = lines(plots.series(result, "global"))
+    assert np.array_equal(drawn, result.array("global")[0].T)
+    figure = plots.series(result, "spatial", nodes=["b"])
+    assert np.array_equal(lines(figure), result.array("spatial")[0, :, :, 1].T)
+    assert figure.axes[0].get_legend().get_title().get_text() == "group"
+
+
 def test_history_draws_best_and_median(trajectory: Trajectory) -> None:
     figure = plots.history(trajectory)
     table = trajectory.generations()
@@ -140,7 +153,7 @@ def test_a_connectome_is_drawn_with_its_labels() -> None:
         (lambda result: plots.series(result, "rawr"), "did you mean 'raw'"),
         (lambda result: plots.series(result, simulation=2), "0 <= simulation < 2"),
         (lambda result: plots.series(result, nodes=["L.0"]), "no region is called 'L.0'"),
-        (lambda result: plots.series(result, nodes=[6]), "0 <= node < 6"),
+        (lambda result: plots.series(result, nodes=[6]), "0 <= region < 6"),
         (lambda _: plots.fc(np.eye(4), np.eye(5)), "same regions"),
         (lambda _: plots.fc(np.zeros((4, 5))), r"\(node, node\)"),
         (lambda _: plots.save(plots.fc(np.eye(4)), "x.gif"), "must end in one of .png"),
