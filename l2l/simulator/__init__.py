@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from l2l.simulator.model import CouplingInput, Model, Parameter, StateVariable
     from l2l.simulator.result import Final, Result, Status
     from l2l.simulator.start import History
+    from l2l.simulator.values import RangeWarning
 
 __all__ = [
     "Connectome",
@@ -27,6 +28,7 @@ __all__ = [
     "History",
     "Model",
     "Parameter",
+    "RangeWarning",
     "Result",
     "StateVariable",
     "Status",
@@ -47,6 +49,7 @@ _HOME = {
     "History": "start",
     "Model": "model",
     "Parameter": "model",
+    "RangeWarning": "values",
     "Result": "result",
     "StateVariable": "model",
     "Status": "result",

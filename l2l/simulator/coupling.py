@@ -129,18 +129,27 @@ class Coupling:
                 raise ModelError(f"{self.function.name} coupling has no parameter {name!r}; {nearest(name, known)}")
 
 
-Given = Coupling | Sequence[Coupling]
+Given = str | Coupling | Sequence[Coupling]
 Terms = dict[str, list[tuple[str, Coupling]]]
 
 
-def as_terms(given: Coupling | Mapping[str, Given], model: Model) -> Terms:
+def get(name: str) -> Coupling:
+    """The coupling of that name with its default values; raises ModelError with the nearest one."""
+    if name not in FUNCTIONS:
+        raise ModelError(f"unknown coupling {name!r}; {nearest(name, FUNCTIONS)}")
+    return Coupling(FUNCTIONS[name])
+
+
+def as_terms(given: str | Coupling | Mapping[str, Given], model: Model) -> Terms:
     """For each coupling input of `model` the couplings that add up to it, each with the prefix of its parameters.
 
     A single coupling serves all inputs (prefix ""), but for those whose function the model fixes. Of several, the
     parameters are named after their input: "c_V.a", or "c_V.0.a", "c_V.1.a" where an input has more than one.
-    Raises ModelError for an unknown input.
+    A name stands for a coupling with its default values. Raises ModelError for an unknown input or name.
     """
     symbols = [received.symbol for received in model.inputs]
+    if isinstance(given, str):
+        given = get(given)
     if not isinstance(given, Coupling | Mapping):
         raise ModelError(f"coupling must be a Coupling, or couplings by input of the model, but got {given!r}")
     for name in given if isinstance(given, Mapping) else ():
@@ -150,7 +159,7 @@ def as_terms(given: Coupling | Mapping[str, Given], model: Model) -> Terms:
     for received in model.inputs:
         if isinstance(given, Mapping) and received.symbol in given:
             own = given[received.symbol]
-            several = [own] if isinstance(own, Coupling) else list(own)
+            several = [own] if isinstance(own, Coupling) else [get(own)] if isinstance(own, str) else list(own)
             if not several or not all(isinstance(one, Coupling) for one in several):
                 raise ModelError(f"coupling of {received.symbol!r} must be a Coupling, or several, but got {own!r}")
             number = len(several) > 1
@@ -158,9 +167,7 @@ def as_terms(given: Coupling | Mapping[str, Given], model: Model) -> Terms:
                 (f"{received.symbol}.{i}." if number else f"{received.symbol}.", one) for i, one in enumerate(several)
             ]
         elif received.coupling is not None:
-            if received.coupling not in FUNCTIONS:
-                raise ModelError(f"{model.name} names an unknown coupling function {received.coupling!r}")
-            terms[received.symbol] = [(f"{received.symbol}.", Coupling(FUNCTIONS[received.coupling]))]
+            terms[received.symbol] = [(f"{received.symbol}.", get(received.coupling))]
         else:
             one = Linear() if isinstance(given, Mapping) else given
             terms[received.symbol] = [(f"{received.symbol}." if isinstance(given, Mapping) else "", one)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ from l2l.simulator.start import History as History
 from l2l.simulator.start import Resume as Resume
 from l2l.simulator.start import balloon, carried, initial_values, sends, start
 from l2l.simulator.stimulus import Stimulus, as_stimuli, given_values, sizes_of_series, waves
-from l2l.simulator.values import Values, broadcast_values, size_of_ensemble
+from l2l.simulator.values import RangeWarning, Values, broadcast_values, size_of_ensemble
 
 PRECISIONS = ("float32", "float64")
 
@@ -49,7 +50,7 @@ def prepare(
     tract_lengths: Any,
     *,
     parameters: Mapping[str, Any],
-    coupling: Coupling | Mapping[str, Given],
+    coupling: str | Coupling | Mapping[str, Given],
     integrator: str | Integrator,
     noise: Additive | None,
     duration: float,
@@ -124,6 +125,9 @@ def prepare(
                 ),
             )
         )  # fmt: skip
+    for values in given.values():
+        # Last: Python forgets what it has shown whenever the filters change, as they do where a new text is read.
+        values.warn()
     return Prepared(problems, shown, count, signature)
 
 
@@ -186,6 +190,8 @@ def values_of_parameters(model: Model, received: Terms, parameters: Mapping[str,
         label, value = chosen.get(symbol, (name, defaults[symbol]))
         values = Values(f"parameter {label!r}", value)
         values.check(parameter)
+        if symbol in chosen:
+            values.usual = parameter
         result[symbol] = values
     return result
 
@@ -243,6 +249,14 @@ def _delay_groups(
     if lengths.shape != weights.shape:
         raise SimulationError(
             f"tract lengths must have the shape of the weights {weights.shape}, but have {lengths.shape}"
+        )
+    with np.errstate(invalid="ignore"):
+        shortest = (lengths / speeds.max())[(lengths > 0) & (weights != 0)].min(initial=np.inf)
+    if shortest < dt * (1 - 1e-9):
+        warnings.warn(
+            f"dt = {dt:g} ms is longer than the shortest delay: delays are rounded to whole steps, some to none",
+            RangeWarning,
+            stacklevel=2,
         )
     groups = []
     each = np.broadcast_to(speeds, (count,))

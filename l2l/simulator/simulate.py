@@ -45,7 +45,7 @@ def simulate(
     duration: float,
     dt: float,
     parameters: Mapping[str, Any] | None = None,
-    coupling: couplings.Coupling | Mapping[str, couplings.Given] | None = None,
+    coupling: str | couplings.Coupling | Mapping[str, couplings.Given] | None = None,
     integrator: str | Integrator = "heun",
     noise: Additive | None = None,
     speed: Any = None,
@@ -70,9 +70,9 @@ def simulate(
         (Linear's `a`) unless the model itself has a G. Each a number, (simulation,), (node,) or (simulation, node). An
         array of one axis whose length is the number of nodes is read as (node,); write (simulation, 1) or (1, node) to
         leave no doubt (where both have that length, it must be written).
-    coupling: default: Linear with The Virtual Brain's strength. Or by input of the model, each one coupling or several
-        that add up; their parameters are then "coupling.INPUT.NAME" (of several "coupling.INPUT.0.NAME"), and inputs
-        that are not named have the default.
+    coupling: one of `coupling`, or its name; default: Linear with The Virtual Brain's strength. Or by input of the
+        model, each one coupling or several that add up; their parameters are then "coupling.INPUT.NAME" (of several
+        "coupling.INPUT.0.NAME"), and inputs that are not named have the default.
     integrator: "euler", "heun" or "rk4". noise: see `noise.Additive`.
     speed: conduction speed, mm/ms, a number or (simulation,); None: no delays.
     coupling_per_stage: take the coupling anew at each stage of the integrator, instead of once a step as The Virtual
@@ -90,7 +90,8 @@ def simulate(
     threads: None: one for each core this process may use. progress: called with the finished fraction.
     resumable: keep the delayed history in `final`, so that the run can be continued (without delays it always can).
 
-    Raises SimulationError or ModelError before anything is run.
+    Raises SimulationError or ModelError before anything is run. Warns (RangeWarning) of a parameter outside its usual
+    range, and of a dt that is longer than the shortest delay.
     """
     if isinstance(model, str):
         model = models.get(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,11 +14,16 @@ from l2l.errors import SimulationError
 from l2l.simulator.model import Parameter
 
 
+class RangeWarning(UserWarning):
+    """A value is possible but not usual. Python shows it once a process; filter it as any warning."""
+
+
 class Values:
-    """One named quantity as the user gave it."""
+    """One named quantity as the user gave it. usual: the parameter whose usual range it should keep, if any."""
 
     def __init__(self, label: str, value: Any) -> None:
         self.label = label
+        self.usual: Parameter | None = None
         try:
             self.array = np.asarray(value, dtype=np.float64)
         except (TypeError, ValueError):
@@ -43,6 +49,16 @@ class Values:
             low = f"{parameter.minimum:g} {sign} " if math.isfinite(parameter.minimum) else ""
             high = f" {sign} {parameter.maximum:g}" if math.isfinite(parameter.maximum) else ""
             raise SimulationError(f"{low}{parameter.name}{high} must hold, but {self.label} has {self._first(bad)}")
+
+    def warn(self) -> None:
+        """Warns if a value lies outside the range that makes sense."""
+        parameter = self.usual
+        if parameter is not None and ((self.array < parameter.low) | (self.array > parameter.high)).any():
+            low = f"{parameter.low:g} <= " if math.isfinite(parameter.low) else ""
+            high = f" <= {parameter.high:g}" if math.isfinite(parameter.high) else ""
+            # The text does not tell the value: a search would repeat the warning with every generation.
+            text = f"{self.label} leaves its usual range {low}{parameter.name}{high}"
+            warnings.warn(text, RangeWarning, stacklevel=2)
 
     def _first(self, bad: NDArray[np.bool_]) -> str:
         return repr(float(self.array[bad].flat[0])) if self.array.ndim else repr(float(self.array))

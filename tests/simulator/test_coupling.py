@@ -134,7 +134,9 @@ def test_bad_couplings_are_refused(network: Connectome) -> None:
     for given, message in [
         ({"c_v": coupling.Linear()}, "no coupling input 'c_v'; did you mean 'c_V'"),
         ({"c_V": []}, "must be a Coupling, or several"),
-        ("Linear", "coupling must be a Coupling"),
+        ("Liner", "unknown coupling 'Liner'; did you mean 'Linear'"),
+        ({"c_r": "Diference"}, "did you mean 'Difference'"),
+        (1.0, "coupling must be a Coupling"),
         (coupling.Custom("x_k - x_i"), "pre of Custom coupling: unknown symbol 'x_k'"),
         (coupling.Custom("x_j", "a*T"), "post of Custom coupling: unknown symbol 'T'"),
     ]:

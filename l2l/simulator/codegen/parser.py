@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import warnings
 from collections.abc import Mapping
 
@@ -30,12 +31,17 @@ def parse(text: str, names: Mapping[str, Node], where: str = "expression") -> No
     if len(text) > MAX_LENGTH:
         raise ModelError(f"{where} must have at most {MAX_LENGTH} characters, but has {len(text)}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # "1and 2"
-            tree = ast.parse(text.strip(), mode="eval")
+        tree = _tree(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ModelError(f"{where} cannot be read: {_shown(text)}: {error or type(error).__name__}") from None
     return _Reader(text, names, where).number(tree.body, 0)
+
+
+@functools.lru_cache(maxsize=4096)
+def _tree(text: str) -> ast.Expression:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # "1and 2"
+        return ast.parse(text, mode="eval")
 
 
 def _shown(text: str) -> str:
