@@ -16,6 +16,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -188,7 +189,7 @@ def main() -> None:
     )
     print(f"machine: {_processor()}, {os.cpu_count()} cores; python {platform.python_version()}")
     print(", ".join([f"l2l {importlib.metadata.version('l2l')}", *(PEERS[peer] for peer in pythons)]))
-    print("command: " + " ".join(["python", *sys.argv]))
+    print("command: " + shlex.join(["python", *sys.argv]))
 
 
 if __name__ == "__main__":
