@@ -51,6 +51,20 @@ def test_a_step_longer_than_the_shortest_delay_warns(network: Connectome) -> Non
         run(Connectome(weights=network.weights, tract_lengths=lengths), speed=5.0)
 
 
+def test_what_a_backend_cannot_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib
+
+    from l2l.simulator.kernels import cpu, cuda
+
+    simulation = importlib.import_module("l2l.simulator.simulate")
+    monkeypatch.setattr(cuda, "ABLE", frozenset({"stimuli"}), raising=False)
+    monkeypatch.setattr(simulation.cuda_device, "usable", lambda: True)
+    with pytest.raises(SimulationError, match="'cuda' cannot do projections yet"):
+        simulation._engine("cuda", False, frozenset({"stimuli", "projections"}))
+    assert simulation._engine("auto", False, frozenset({"projections"})) is cpu.run
+    assert simulation._engine("auto", False, frozenset({"stimuli"})) is not cpu.run
+
+
 def test_initial_states_may_be_swept(network: Connectome) -> None:
     starts = np.random.default_rng(0).uniform(0.1, 0.9, (3, 13))
     for given, expected in [
