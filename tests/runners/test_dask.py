@@ -109,13 +109,20 @@ def test_a_batch_that_dies_is_split_until_the_guilty_is_alone(runner, how, statu
     assert found == ["ok"] * 5 + [status] + ["ok"] * 26
 
 
+def _is_worker(process):
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:  # it has ended, or is about to
+        return False
+
+
 def test_innocents_of_a_killed_worker_are_evaluated_again(runner):
     """A worker killed from outside, once: nobody is lost."""
     workers = []
     while len(workers) < 2 or runner._look(at_once=True) < 2:  # the test before took one down
         time.sleep(0.05)
         children = psutil.Process().children(recursive=True)
-        workers = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+        workers = [each for each in children if _is_worker(each)]
     evaluations = []
     for evaluation in runner.evaluate(FunctionOptimizee(lambda x: time.sleep(0.2) or x, LINE), individuals(12)):
         evaluations.append(evaluation)
