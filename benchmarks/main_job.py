@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from l2l import datasets
+from l2l.observables.linear import best_diffusive_network
 from l2l.script import load_experiment
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "fit_resting_state.py"
@@ -41,6 +43,8 @@ def main() -> None:
                 flush=True,
             )
         baselines = trajectory.run.summary["baselines"]
+        data = datasets.load("dk-average")
+        raw = best_diffusive_network(data.connectome.weights, data.fc)
     if len(validated) > 1:
         print(
             f"validated: mean {statistics.mean(validated):.3f}, sd {statistics.stdev(validated):.3f}, "
@@ -48,6 +52,7 @@ def main() -> None:
         )
     for name, value in baselines.items():
         print(f"baseline {value:.3f}: {name}")
+    print(f"baseline {raw.correlation:.3f}: best diffusive network on the raw weights (b = {raw.parameter:.3g})")
     print(f"machine: {platform.machine()}, Python {platform.python_version()}; command: python {' '.join(sys.argv)}")
 
 

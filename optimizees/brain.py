@@ -196,13 +196,20 @@ class BrainNetwork(Optimizee):
         """Correlation with the target of what needs no neural model: weights alone, and linear diffusion on them."""
         if self.objectives[0].name != "fc_corr":
             return {}
-        from l2l.observables.linear import best_heat_kernel, best_linear_diffusion, log_weights_correlation
+        from l2l.observables.linear import (
+            best_diffusive_network,
+            best_heat_kernel,
+            best_linear_diffusion,
+            log_weights_correlation,
+        )
 
         weights, measured = self.connectome.weights, self.target.fc
         network, heat = best_linear_diffusion(weights, measured, _COUPLINGS), best_heat_kernel(weights, measured)
+        diffusive = best_diffusive_network(weights, measured)
         return {
             "log weights": log_weights_correlation(weights, measured),
             f"best linear network with noise (g = {network.parameter:.4g})": network.correlation,
+            f"best diffusive network with noise (b = {diffusive.parameter:.3g})": diffusive.correlation,
             f"best heat kernel (t = {heat.parameter:.3g})": heat.correlation,
         }
 

@@ -27,9 +27,7 @@ def fc(bold: ArrayLike) -> Floats:
     """
     signals = _floats(bold)
     if signals.ndim < 2 or signals.shape[-2] < 2:
-        raise ObservableError(
-            f"FC needs signals (..., volume, node), >= 2 volumes, but got shape {signals.shape}"
-        )
+        raise ObservableError(f"FC needs signals (..., volume, node), >= 2 volumes, but got shape {signals.shape}")
     with np.errstate(all="ignore"):
         # The mean is taken in float64: BOLD is a small change on a constant.
         centred = signals - signals.mean(axis=-2, keepdims=True, dtype=np.float64)

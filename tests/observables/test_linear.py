@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.linalg import expm
+from scipy.linalg import expm, solve_continuous_lyapunov
 
 from l2l.errors import ObservableError
 from l2l.observables.linear import (
+    best_diffusive_network,
     best_heat_kernel,
     best_linear_diffusion,
+    diffusive_fc,
     heat_kernel_fc,
     linear_fc,
     log_weights_correlation,
@@ -61,6 +63,20 @@ def test_a_simulation_of_the_network_has_its_correlations() -> None:
     deviation = np.sqrt(np.diagonal(total))
     # 2000 runs at 20 nearly independent times: the standard error of a correlation is below 0.006.
     assert np.allclose(total / deviation[:, None] / deviation, linear_fc(weights, g), atol=0.025)
+
+
+@pytest.mark.parametrize("b", [0.0, 0.3, 20.0])
+def test_the_diffusive_network_solves_its_lyapunov_equation(b: float) -> None:
+    weights = np.random.default_rng(4).random((6, 6))
+    weights += weights.T
+    np.fill_diagonal(weights, 0)
+    scaled = weights / np.abs(np.linalg.eigvalsh(weights)).max()
+    drift = -np.eye(6) - b * (np.diag(scaled.sum(axis=1)) - scaled)
+    covariance = solve_continuous_lyapunov(drift, -np.eye(6))
+    deviation = np.sqrt(np.diagonal(covariance))
+    found = diffusive_fc(weights, b)
+    assert best_diffusive_network(weights, diffusive_fc(weights, 1.0)).correlation > 1 - 1e-12  # 1.0 is on its grid
+    np.testing.assert_allclose(found, covariance / np.outer(deviation, deviation), atol=1e-12)
 
 
 @given(st.integers(0, 10**6), st.floats(0.0, 20.0))
