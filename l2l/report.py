@@ -90,7 +90,10 @@ def model_as_json(model: Model) -> dict[str, Any]:
             }
             for parameter in model.parameters
         ],
-        "inputs": [{"symbol": each.symbol, "source": each.source, "coupling": each.coupling} for each in model.inputs],
+        "inputs": [
+            {"symbol": each.symbol, "source": each.source, "coupling": each.coupling or model.coupling}
+            for each in model.inputs
+        ],
         "derived": dict(model.derived),
         "derivatives": dict(model.derivatives),
         "exposed": dict(model.exposed),
@@ -104,7 +107,11 @@ def print_model(model: Model, console: Console | None = None) -> None:
     console = console or _console()
     console.print(f"{model.name}: {model.description}\nSource: {model.source}\n", highlight=False, markup=False)
     for each in model.inputs:
-        console.print(f"  {each.symbol} = coupling of {each.source}", highlight=False, markup=False)
+        console.print(
+            f"  {each.symbol} = {each.coupling or model.coupling} coupling of {each.source}",
+            highlight=False,
+            markup=False,
+        )
     for name, expression in model.derived:
         console.print(f"  {name} = {expression}", highlight=False, markup=False)
     for name, expression in model.derivatives.items():

@@ -157,7 +157,6 @@ class BrainNetwork(Optimizee):
 
     def _check(self) -> None:
         """Refuse now what would fail on every worker."""
-        from l2l.simulator import coupling
         from l2l.simulator.prepare import prepare
 
         nodes = self.connectome.n_nodes
@@ -186,7 +185,7 @@ class BrainNetwork(Optimizee):
             self.model,
             self.connectome.weights,
             self.connectome.tract_lengths,
-            coupling=coupling.Linear(),
+            coupling=None,
             initial=None,
             simulations=None,
             **settings | {"monitors": tuple(settings["monitors"])},

@@ -140,14 +140,18 @@ def get(name: str) -> Coupling:
     return Coupling(FUNCTIONS[name])
 
 
-def as_terms(given: str | Coupling | Mapping[str, Given], model: Model) -> Terms:
+def as_terms(given: str | Coupling | Mapping[str, Given] | None, model: Model) -> Terms:
     """For each coupling input of `model` the couplings that add up to it, each with the prefix of its parameters.
 
     A single coupling serves all inputs (prefix ""), but for those whose function the model fixes. Of several, the
     parameters are named after their input: "c_V.a", or "c_V.0.a", "c_V.1.a" where an input has more than one.
-    A name stands for a coupling with its default values. Raises ModelError for an unknown input or name.
+    A name stands for a coupling with its default values, None for the model's usual one. Raises ModelError for an
+    unknown input or name.
     """
     symbols = [received.symbol for received in model.inputs]
+    usual = get(model.coupling)
+    if given is None:
+        given = usual
     if isinstance(given, str):
         given = get(given)
     if not isinstance(given, Coupling | Mapping):
@@ -169,7 +173,7 @@ def as_terms(given: str | Coupling | Mapping[str, Given], model: Model) -> Terms
         elif received.coupling is not None:
             terms[received.symbol] = [(f"{received.symbol}.", get(received.coupling))]
         else:
-            one = Linear() if isinstance(given, Mapping) else given
+            one = usual if isinstance(given, Mapping) else given
             terms[received.symbol] = [(f"{received.symbol}." if isinstance(given, Mapping) else "", one)]
     return terms
 

@@ -73,6 +73,7 @@ class Model:
     exposed: further quantities a monitor may record, expressions by name; derived names may be recorded as well.
     noise: for each state that noise enters with a factor, that factor (multiplicative noise); 1 elsewhere.
     bold: the expression that drives the haemodynamic response.
+    coupling: name of the coupling function that a simulation takes unless it is given another.
     source: where the equations come from.
     """
 
@@ -85,6 +86,7 @@ class Model:
     exposed: Mapping[str, str] = field(default_factory=dict)
     noise: Mapping[str, str] = field(default_factory=dict)
     bold: str = ""
+    coupling: str = "Linear"
     description: str = ""
     source: str = ""
 

@@ -50,7 +50,7 @@ def prepare(
     tract_lengths: Any,
     *,
     parameters: Mapping[str, Any],
-    coupling: str | Coupling | Mapping[str, Given],
+    coupling: str | Coupling | Mapping[str, Given] | None,
     integrator: str | Integrator,
     noise: Additive | None,
     duration: float,

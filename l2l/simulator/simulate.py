@@ -70,7 +70,7 @@ def simulate(
         (Linear's `a`) unless the model itself has a G. Each a number, (simulation,), (node,) or (simulation, node). An
         array of one axis whose length is the number of nodes is read as (node,); write (simulation, 1) or (1, node) to
         leave no doubt (where both have that length, it must be written).
-    coupling: one of `coupling`, or its name; default: Linear with The Virtual Brain's strength. Or by input of the
+    coupling: one of `coupling`, or its name; default: the model's usual one. Or by input of the
         model, each one coupling or several that add up; their parameters are then "coupling.INPUT.NAME" (of several
         "coupling.INPUT.0.NAME"), and inputs that are not named have the default.
     integrator: "euler", "heun" or "rk4". noise: see `noise.Additive`.
@@ -101,7 +101,7 @@ def simulate(
         cuda_device.require()
     prepared = prepare(
         model, connectome.weights, connectome.tract_lengths,
-        parameters=parameters or {}, coupling=coupling or couplings.Linear(), integrator=integrator, noise=noise,
+        parameters=parameters or {}, coupling=coupling, integrator=integrator, noise=noise,
         duration=duration, dt=dt, speed=speed, initial=initial, monitors=tuple(monitors), seed=seed,
         simulations=simulations, precision="float64" if backend == "reference" else precision, stimulus=stimulus,
         coupling_per_stage=coupling_per_stage,

@@ -111,3 +111,19 @@ def test_bad_couplings_are_refused(network: Connectome) -> None:
             run(network, given)
     with pytest.raises(SimulationError, match=r"unknown parameter 'G'|unknown parameter 'coupling.a'"):
         run(network, {"c_r": coupling.Linear()}, parameters={"coupling.a": 1.0})
+
+
+@pytest.mark.parametrize("name", ["Kuramoto", "JansenRit", "Epileptor", "ReducedWongWang"])
+def test_a_model_has_its_usual_coupling(name: str) -> None:
+    weights = np.random.default_rng(0).random((5, 5)) * (1 - np.eye(5))
+    usual = {"Kuramoto": "Kuramoto", "JansenRit": "SigmoidalJansenRit", "Epileptor": "Difference"}.get(name, "Linear")
+
+    values = {"G": 0.3} | ({"Kvf": 1.0} if name == "Epileptor" else {})  # by default nothing reaches an Epileptor
+
+    def run(chosen: str | None) -> np.ndarray:
+        return simulate(
+            name, Connectome(weights), parameters=values, coupling=chosen, duration=2, dt=0.1, backend="reference"
+        ).array("raw")
+
+    assert np.array_equal(run(None), run(usual))
+    assert not np.array_equal(run(None), run("Difference" if usual == "Linear" else "Linear"))

@@ -53,6 +53,7 @@ Epileptor = Model(
     },
     exposed={"LFP": "x2 - x1"},
     bold="x2 - x1",
+    coupling="Difference",
     source="Jirsa, Stacey, Quilichini, Ivanov, Bernard (2014), Brain 137:2210; Proix, Bartolomei, Chauvel, Bernard, "
     "Jirsa (2014), J. Neurosci. 34:15009. Parameters as in The Virtual Brain, without its s (no effect there).",
 )

@@ -37,6 +37,7 @@ Epileptor2D = Model(
         "z": "tt*r*(h - z + Ks*c_1)",
     },
     bold="x1",
+    coupling="Difference",
     source="Proix, Bartolomei, Chauvel, Bernard, Jirsa (2014), J. Neurosci. 34:15009; Proix, Bartolomei, Guye, Jirsa "
     "(2017), Brain 140:641. Parameters as in The Virtual Brain.",
 )

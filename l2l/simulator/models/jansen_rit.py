@@ -49,5 +49,6 @@ JansenRit = Model(
     },
     exposed={"EEG": "y1 - y2"},
     bold="S_pyramidal",
+    coupling="SigmoidalJansenRit",
     source="Jansen, Rit (1995), Biol. Cybern. 73:357, eqs. 5, 6. Parameters as in The Virtual Brain.",
 )

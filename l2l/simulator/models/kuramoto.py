@@ -16,5 +16,6 @@ Kuramoto = Model(
     derivatives={"theta": "omega + c"},
     exposed={"x": "cos(theta)", "y": "sin(theta)"},
     bold="sin(theta)",
+    coupling="Kuramoto",
     source="Kuramoto (1975), Lect. Notes Phys. 39:420; Cabral, Hugues, Sporns, Deco (2011), NeuroImage 57:130.",
 )
