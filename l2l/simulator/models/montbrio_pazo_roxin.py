@@ -14,7 +14,7 @@ MontbrioPazoRoxin = Model(
         StateVariable("V", -2.0, 1.5, "mV", "mean membrane potential"),
     ),
     parameters=(
-        Parameter("tau", 1.0, 1.0, 100.0, "ms", "characteristic time", minimum=0.0, exclusive=True),
+        Parameter("tau", 1.0, 0.001, 15.0, "ms", "characteristic time", minimum=0.0, exclusive=True),
         Parameter("I", 0.0, -10.0, 10.0, "1", "external current"),
         Parameter("Delta", 1.0, 0.0, 10.0, "1", "half-width of the excitability distribution", minimum=0.0),
         Parameter("J", 15.0, -25.0, 25.0, "mV", "mean synaptic weight"),
