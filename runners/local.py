@@ -60,6 +60,9 @@ class LocalWorkers:
 
         from distributed import Scheduler, SpecCluster
 
+        # What they say of connections that close with the workers may come when `silence_logs` has ended already.
+        for name in ("distributed.batched", "distributed.core", "distributed.scheduler"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         options = {
             "host": _LOOPBACK,
             "port": 0,
