@@ -196,7 +196,8 @@ class Experiment:
                 stack.enter_context(runner)
                 evaluate = _Evaluator(self, writer, runner, observer)
                 reason = self._generations(evaluate, writer, observer, {item.number: item for item in recorded})
-                self._validate(evaluate, Trajectory.open(store, writer.id), observer)
+                if self.validate:
+                    self._validate(evaluate, Trajectory.open(store, writer.id), observer)
             except KeyboardInterrupt:
                 writer.finish("interrupted", "interrupted by the user")
                 observer.interrupted(writer.id, store.label)
@@ -293,8 +294,6 @@ class Experiment:
 
     def _validate(self, evaluate: _Evaluator, trajectory: Trajectory, observer: Observer) -> None:
         """Evaluate the best individuals again, with fresh noise, those that have been already left out."""
-        if not self.validate:
-            return
         done = {(item.generation, item.position) for item in trajectory.validated()}
         missing = [
             Individual(
@@ -322,21 +321,21 @@ class _Evaluator:
         self.observer = observer
 
     def __call__(self, optimizee: Optimizee, individuals: Sequence[Individual]) -> list[Evaluation]:
-        evaluations = []
+        evaluations: list[Evaluation] = []
         if not individuals:
-            return []
+            return evaluations
         for burst in self.runner.evaluate_in_bursts(optimizee, individuals):
-            keeps = self.experiment.recordings == "all"
-            self.writer.record_evaluations(burst if keeps else [_without_recordings(each) for each in burst])
+            light = [_without_recordings(evaluation) for evaluation in burst]
+            self.writer.record_evaluations(burst if self.experiment.recordings == "all" else light)
             self.writer.heartbeat()
-            for evaluation in burst:
+            for evaluation in light:
                 self.observer.evaluated(evaluation)
                 if self.experiment.fail_fast and not evaluation.ok:
                     raise ExperimentError(
                         f"fail_fast is set, and individual {evaluation.individual.generation}/"
                         f"{evaluation.individual.position} {evaluation.status}: {evaluation.error}"
                     )
-                evaluations.append(_without_recordings(evaluation))
+            evaluations += light
         return evaluations
 
 
