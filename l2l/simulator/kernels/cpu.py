@@ -7,13 +7,14 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l2l.simulator.codegen.emit import Layout
 from l2l.simulator.codegen.lanes import emit
+from l2l.simulator.codegen.recorders import Recorder
 from l2l.simulator.kernels.build import build
 from l2l.simulator.kernels.pack import Connections, Tile, connections
 from l2l.simulator.problem import Outcome, Problem, Progress
@@ -80,14 +81,32 @@ def plan(problem: Problem) -> Layout:
         block=block,
         tiled=tiled,
         rows=rows,
-        levels=tuple((name, _array_of(problem, name)) for name in problem.step.parameters()),
-        noise=problem.noise,
-        compensated=problem.precision == "float32",
-        precision=problem.precision,
-        recorders=tuple(r.recorder for r in problem.recordings),
-        waves=tuple((name, wave.swept, wave.regional) for name, wave in problem.waves.items()),
+        **contents(problem),
         sparse=sparse,
     )
+
+
+class Contents(TypedDict):
+    """What a layout says of the problem itself, whatever the device."""
+
+    levels: tuple[tuple[str, int], ...]
+    noise: str
+    compensated: bool
+    precision: str
+    recorders: tuple[Recorder, ...]
+    waves: tuple[tuple[str, bool, bool], ...]
+
+
+def contents(problem: Problem) -> Contents:
+    """The part of a layout that every kernel takes over from the problem."""
+    return {
+        "levels": tuple((name, _array_of(problem, name)) for name in problem.step.parameters()),
+        "noise": problem.noise,
+        "compensated": problem.precision == "float32",
+        "precision": problem.precision,
+        "recorders": tuple(r.recorder for r in problem.recordings),
+        "waves": tuple((name, wave.swept, wave.regional) for name, wave in problem.waves.items()),
+    }
 
 
 def _array_of(problem: Problem, name: str) -> int:

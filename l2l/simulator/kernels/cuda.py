@@ -16,7 +16,7 @@ from l2l.simulator.codegen.expression import walk
 from l2l.simulator.codegen.system import Step
 from l2l.simulator.kernels import cuda_device
 from l2l.simulator.kernels.build import build
-from l2l.simulator.kernels.cpu import _array_of, stretch_of
+from l2l.simulator.kernels.cpu import contents, stretch_of
 from l2l.simulator.kernels.cuda_pack import Batch, Network, device_bytes, network
 from l2l.simulator.problem import Outcome, Problem, Progress
 
@@ -63,12 +63,7 @@ def plan(problem: Problem, processors: int = 132, *, simulated: bool = False) ->
         block=block,
         tiled=False,
         rows=rows,
-        levels=tuple((name, _array_of(problem, name)) for name in problem.step.parameters()),
-        noise=problem.noise,
-        compensated=problem.precision == "float32",
-        precision=problem.precision,
-        recorders=tuple(r.recorder for r in problem.recordings),
-        waves=tuple((name, wave.swept, wave.regional) for name, wave in problem.waves.items()),
+        **contents(problem),
         sparse=sparse,
         registers=registers_of(groups * lanes, problem.step),
         simulated=simulated,
