@@ -88,6 +88,12 @@ class Emitter(RecorderLines):
             for name in (*balloon.STATES, "z"):
                 leaves[f"b{m}.{name}"] = (f"b{m}{name}", 2)
         self.printer = self.printer_class(leaves)
+        # Sums of a function of both nodes have a printer of their own: they stand in a loop of their own.
+        leaves = {name: (text, min(1, level) * 2) for name, (text, level) in leaves.items()}
+        self.pair_printer = self.printer_class(leaves | {"x_j": ("sent", 2), "x_i": ("mine", 2)})
+        self.linear = [c for c in range(len(step.channels)) if c not in step.pairs]
+        self.pairs = {c: self.pair_printer.print([pair], f"g{c}") for c, pair in step.pairs.items()}
+        self.printer.constants |= self.pair_printer.constants
         # Source that fetches noise, for four nodes together: before a node, or before the rows of a block of nodes.
         self.before_node: list[str] = []
         self.before_rows: list[str] = []

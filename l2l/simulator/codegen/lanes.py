@@ -17,15 +17,6 @@ def emit(step: Step, layout: Layout) -> str:
 class LaneEmitter(Emitter):
     """Prints the kernel for CPU lanes."""
 
-    def __init__(self, step: Step, layout: Layout) -> None:
-        super().__init__(step, layout)
-        # Sums of a function of both nodes have a printer of their own: they stand in a loop of their own.
-        leaves = {name: (text, min(1, level) * 2) for name, (text, level) in self.printer.leaves.items()}
-        self.pair_printer = self.printer_class(leaves | {"x_j": ("sent", 2), "x_i": ("mine", 2)})
-        self.linear = [c for c in range(len(step.channels)) if c not in step.pairs]
-        self.pairs = {c: self.pair_printer.print([pair], f"g{c}") for c, pair in step.pairs.items()}
-        self.printer.constants |= self.pair_printer.constants
-
     def pair_sums(self, c: int, mine: str, connections: str, sent: list[str], place: str) -> list[str]:
         """The weighted sum, for node i, of a function of what the sender sent and of what the receiver is."""
         lines, [text] = self.pairs[c]
