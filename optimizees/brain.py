@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -113,7 +112,7 @@ class BrainNetwork(Optimizee):
     def simulate_batch(self, individuals: Sequence[Individual]) -> list[Outcome | Exception]:
         from l2l.simulator import simulate
 
-        result = simulate(self.model, self.connectome, threads=_threads(), **self._settings(individuals))
+        result = simulate(self.model, self.connectome, **self._settings(individuals))
         matrices = fc(result.array("bold"))
         return [
             self._outcome(matrix) if fine else SimulationError(f"the simulation {status}")
@@ -252,9 +251,3 @@ def _objectives(names: str | Sequence[str]) -> tuple[Objective, ...]:
         if name not in FIT_TERMS:
             raise ObjectiveError(f"unknown objective {name!r}: {nearest(name, FIT_TERMS)}")
     return as_objectives([Objective(name, maximize=FIT_TERMS[name][1]) for name in asked])
-
-
-def _threads() -> int | None:
-    """A worker of a cluster shares its machine with others, and says so in the customary way."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdecimal() and int(told) > 0 else None

@@ -87,7 +87,8 @@ def simulate(
     simulations: size of the ensemble, where no array tells it.
     backend: "cpu" (SIMD), "cuda" (one GPU), "reference" (slow, float64), or "auto": a GPU where there is one.
     precision: "float32" or "float64".
-    threads: None: one for each core this process may use. progress: called with the finished fraction.
+    threads: None: one for each core this process may use, no more than OMP_NUM_THREADS says. progress: called with the
+        finished fraction.
     resumable: keep the delayed history in `final`, so that the run can be continued (without delays it always can).
 
     Raises SimulationError or ModelError before anything is run. Warns (RangeWarning) of a parameter outside its usual

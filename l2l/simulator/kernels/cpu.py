@@ -39,10 +39,13 @@ def register_bytes() -> int:
 
 
 def default_threads() -> int:
-    """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """The cores this process may use; no more than OMP_NUM_THREADS says.
+
+    A worker of a cluster shares its machine with others, and tells its share in that customary way.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # "4,2": of the outermost level
+    return min(cores, int(told)) if told.isdecimal() and int(told) > 0 else cores
 
 
 def plan(problem: Problem) -> Layout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -49,3 +50,12 @@ def test_few_connections_are_listed(name: str) -> None:
     matrix = cpu.run_layout(problem, dataclasses.replace(layout, sparse=False, rows=4), 1).records[0]
     np.testing.assert_array_equal(listed, matrix)
     np.testing.assert_allclose(listed, reference.run(problem).records[0], rtol=1e-11, atol=1e-13)
+
+
+def test_a_worker_says_how_many_threads_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for told, expected in (("1", 1), ("1,4", 1), (str(cores + 7), cores), ("0", cores), ("many", cores), ("", cores)):
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+        assert cpu.default_threads() == expected, told
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert cpu.default_threads() == cores
