@@ -72,6 +72,7 @@ class Evaluation:
     fitness: {} unless the status is ok.
     error, traceback: "" if the status is ok; `error` is one line.
     started: seconds since the epoch, UTC. seconds: this individual's share of its batch's wall time.
+    worker, host, device, job: where it was computed; job is the batch system's. "" where unknown.
     """
 
     individual: Individual
@@ -87,6 +88,7 @@ class Evaluation:
     worker: str = ""
     host: str = ""
     device: str = ""
+    job: str = ""
 
     @property
     def ok(self) -> bool:
