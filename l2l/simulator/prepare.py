@@ -96,6 +96,7 @@ def prepare(
     step = advance(
         system, scheme, observed, noisy=noisy, coloured=terms.coloured is not None,
         stimuli=_inflow(stimuli), constants=constants, per_stage=coupling_per_stage,
+        compensated=precision == "float32",
     )  # fmt: skip
     used = {name: table[name] for name in step.parameters()}
     kind = "none" if not step.noisy() else ("drawn" if terms.given is None else "given")

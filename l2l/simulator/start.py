@@ -142,7 +142,7 @@ def sends(
                 f"history must reach back {horizon} steps (the longest delay), but has {past.shape[1]}"
             )
         rows = past[members][:, -horizon:]
-    values = {f"x.{s.name}": rows[:, :, i] for i, s in enumerate(system.states)}
+    values = {f"{kind}.{s.name}": rows[:, :, i] for i, s in enumerate(system.states) for kind in ("x", "r")}
     flat = {name: value[:, None, :] for name, value in parameters.items()}
     sent = [np.broadcast_to(v, rows[:, :, 0].shape) for v in evaluate(step.channels, {**values, **flat})]
     return np.stack(sent, axis=1) if sent else np.empty((len(members), 0, 1, state.shape[2]))

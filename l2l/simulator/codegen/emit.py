@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from l2l.simulator import balloon
-from l2l.simulator.codegen.expression import Node, symbol
+from l2l.simulator.codegen.expression import Node, make, symbol
 from l2l.simulator.codegen.printer import Printer
 from l2l.simulator.codegen.recorders import Recorder, RecorderLines
 from l2l.simulator.codegen.recorders import indented as indented
@@ -78,6 +78,7 @@ class Emitter(RecorderLines):
         for index, state in enumerate(step.states):
             leaves[f"x.{state.name}"] = (f"x{index}", 2)
             leaves[f"z.{state.name}"] = (f"z{index}", 2)
+            leaves |= {f"e.{state.name}": (f"e{index}", 2), f"r.{state.name}": (f"turned{index}", 2)}
         for index in range(len(step.channels)):
             leaves[f"sum.{index}"] = (f"c{index}", 2)
         for index, (name, (array, _)) in enumerate(self.slots.items()):
@@ -101,12 +102,14 @@ class Emitter(RecorderLines):
     def node_stage(self, kk: str, ring: bool) -> list[str]:
         """Advances node i by one block of steps, its state in registers."""
         L, ns = self.L, len(self.step.states)
-        increments = list(self.step.increments.values())
+        turned = self.turned()
+        increments = [self.increment(name, node) for name, node in self.step.increments.items()]
         lines, texts = self.printer.print(increments, "t")
         self.printer.forget_step()
         update = [f"d{i} = {text}" for i, text in enumerate(texts)]
         for i, state in enumerate(self.step.states):
             update += self.update(i, clip(symbol(f"x.{state.name}"), state))
+        update += self.turned()
         sent, channels = self.printer.print(self.step.channels, "s")
         send = self.send(channels, ring)
         record = [line for m in range(len(self.layout.recorders)) for line in self.record(m)]
@@ -127,7 +130,7 @@ class Emitter(RecorderLines):
         if self.layout.compensated:
             before += [f"e{i} = load(S, (i*{self.width} + {ns + i})*{L})" for i in range(ns)]
             after += [f"store(S, (i*{self.width} + {ns + i})*{L}, e{i})" for i in range(ns)]
-        before += self.constants_of_node()
+        before += [*turned, *self.constants_of_node()]
         for m, recorder in enumerate(self.layout.recorders):
             before.append(f"l{m} = scalar_load(M, {2 * m}) - q{m}")
             before.append(f"row{m} = r{m}")
@@ -142,6 +145,13 @@ class Emitter(RecorderLines):
     def early_stage(self, number: int, kk: str, ring: bool) -> list[str]:
         """A stage of node i before the last: keeps what the later ones need, sends what the next point is."""
         stage = self.step.stages[number]
+        L, ns = self.L, len(self.step.states)
+        errors = [
+            f"e{i} = load(S, (i*{self.width} + {ns + i})*{L})"
+            for i, state in enumerate(self.step.states)
+            if state.name in self.step.reduced
+        ]
+        turned = [*errors, *self.turned()]
         lines, texts = self.printer.print([*stage.held.values(), *stage.channels], "t")
         self.printer.forget_step()
         held, channels = texts[: len(stage.held)], texts[len(stage.held) :]
@@ -154,7 +164,8 @@ class Emitter(RecorderLines):
             *(f"store(Q, {self.held_place(name)}, {text})" for name, text in zip(stage.held, held, strict=True)),
             *self.send(channels, ring),
         ]
-        before = [*(self.before_node if number == 0 else []), *self.states_of_node(), *self.constants_of_node()]
+        fetch = self.before_node if number == 0 else []
+        before = [*fetch, *self.states_of_node(), *turned, *self.constants_of_node()]
         return [*before, *body] if kk == "0" else [*before, "for kk in range(kn):", *indented(body)]
 
     def held_place(self, name: str) -> str:
@@ -165,6 +176,13 @@ class Emitter(RecorderLines):
         """What the stages before this one have left."""
         names = [name for stage in self.step.stages[:number] for name in stage.held]
         return [f"{self.printer.leaves[name][0]} = load(Q, {self.held_place(name)})" for name in names]
+
+    def turned(self) -> list[str]:
+        """The phases of node i within one turn, of the states as they stand."""
+        index = {state.name: i for i, state in enumerate(self.step.states)}
+        lines, texts = self.printer.print(self.step.reduced.values(), "w")
+        self.printer.forget_step()
+        return [*lines, *(f"turned{index[n]} = {text}" for n, text in zip(self.step.reduced, texts, strict=True))]
 
     def states_of_node(self) -> list[str]:
         return [f"x{i} = load(S, (i*{self.width} + {i})*{self.L})" for i in range(len(self.step.states))]
@@ -188,10 +206,14 @@ class Emitter(RecorderLines):
         place = "{c}*plane + i*ring + at + kk*{L}" if ring else "new + ({c}*n + i)*{L}"
         return [f"store(R, {place.format(c=c, L=L)}, {text})" for c, text in enumerate(channels)]
 
+    def increment(self, name: str, node: Node) -> Node:
+        """What is added to a state, less what rounding has added before (Kahan); a product is fused with it."""
+        return make("sub", node, symbol(f"e.{name}")) if self.layout.compensated else node
+
     def update(self, i: int, clipped: Node) -> list[str]:
-        """x += d, clipped; compensated summation (Kahan) carries what rounding lost to the next step."""
+        """x += d, clipped; compensated summation carries what rounding adds to the next step."""
         if self.layout.compensated:
-            lines = [f"y = d{i} - e{i}", f"v = x{i} + y", f"e{i} = (v - x{i}) - y", f"x{i} = v"]
+            lines = [f"v = x{i} + d{i}", f"e{i} = (v - x{i}) - d{i}", f"x{i} = v"]
         else:
             lines = [f"x{i} = x{i} + d{i}"]
         clip_lines, [text] = self.printer.print([clipped], "v")

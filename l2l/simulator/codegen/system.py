@@ -2,7 +2,8 @@
 
 Symbols of these graphs: x.NAME state; p.NAME model parameter; p.coupling.NAME coupling parameter; sum.I weighted sum of
 channel I; k in-strength; z.NAME standard normal; p.noise.NAME its strength; x.noise.NAME state of coloured noise,
-p.decay.NAME and p.kick.NAME its factors; v.K waveform K; q.NAME what an earlier stage of the step left; dt.
+p.decay.NAME and p.kick.NAME its factors; v.K waveform K; q.NAME what an earlier stage of the step left; dt;
+r.NAME a phase within one turn, e.NAME what rounding has added to its state.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 
 from l2l.simulator.codegen.expression import ONE, Node, const, make, substitute, symbol, symbols
 from l2l.simulator.codegen.parser import parse
+from l2l.simulator.codegen.phases import phases, reduce, reduced_symbol, within_a_turn
 from l2l.simulator.codegen.separate import separate
 from l2l.simulator.coupling import CouplingFunction
 from l2l.simulator.integrators import Integrator
@@ -66,7 +68,7 @@ class Step:
     increments: by state name, what is added to it. observed: for each group of monitored quantities their graphs, over
     the state after the step and the coupling of the step.
     stages: those before the last; between two the nodes exchange what they send. Empty: coupling is taken once a step.
-    pairs: as in `System`.
+    pairs: as in `System`. reduced: what the r. symbols are, over x. and e., by state; see `phases`.
     """
 
     states: tuple[StateVariable, ...]
@@ -75,12 +77,13 @@ class Step:
     observed: tuple[tuple[Node, ...], ...]
     stages: tuple[Stage, ...] = ()
     pairs: Mapping[int, Node] = field(default_factory=dict)
+    reduced: Mapping[str, Node] = field(default_factory=dict)
 
     def roots(self) -> list[Node]:
         nodes = [*self.channels, *self.increments.values(), *(n for group in self.observed for n in group)]
         for stage in self.stages:
             nodes += [*stage.held.values(), *stage.channels]
-        return [*nodes, *self.pairs.values()]
+        return [*nodes, *self.pairs.values(), *self.reduced.values()]
 
     def held(self) -> list[str]:
         """Names of the q. symbols, in the order in which they are computed."""
@@ -190,10 +193,12 @@ def advance(
     stimuli: Mapping[str, Node] | None = None,
     constants: Mapping[str, float] | None = None,
     per_stage: bool = False,
+    compensated: bool = False,
 ) -> Step:
     """The graphs of one step.
 
     per_stage: coupling is taken anew at each stage of the integrator, not once a step.
+    compensated: the kernel knows what rounding has added to each state; phases are then read within one turn.
 
     noisy: states with noise. coloured: it is a state of its own, that follows those of the model.
     stimuli: by state name what is added to its derivative.
@@ -239,15 +244,27 @@ def advance(
         increments[state.name] = parse(integrator.increment, own[state.name], f"increment of {integrator.name}")
 
     every = (*states, *hidden)
+    turns: dict[str, float] = {}
+    if compensated:
+        free = [state.name for state in states if not math.isfinite(state.lower) and not math.isfinite(state.upper)]
+        turns = phases(
+            [*system.channels, *system.inputs.values(), *system.derivatives.values(), *system.noise.values()], free
+        )
+    observed = [list(group) for group in observed]
+    for name, turn in turns.items():
+        observed = [reduce(group, f"x.{name}", reduced_symbol(name), turn) for group in observed]
+        coupled = dict(zip(coupled, substitute(coupled.values(), {f"x.{name}": reduced_symbol(name)}), strict=True))
     return _pruned(
         system,
         fixed,
+        {f"x.{name}": reduced_symbol(name) for name in turns},
         Step(
             states=every,
             channels=system.channels,
             increments={state.name: increments[state.name] for state in every},
             observed=tuple(tuple(substitute(group, coupled)) for group in observed),
             stages=tuple(stages),
+            reduced={n: within_a_turn(symbol(f"x.{n}"), symbol(f"e.{n}"), turn) for n, turn in turns.items()},
         ),
     )
 
@@ -299,15 +316,18 @@ def _stages(
     return stages
 
 
-def _pruned(system: System, fixed: Mapping[str, Node], step: Step) -> Step:
-    """With `fixed` folded, without the channels that nobody reads (whose weight in the equations is 0, say)."""
+def _pruned(system: System, fixed: Mapping[str, Node], turned: Mapping[str, Node], step: Step) -> Step:
+    """With `fixed` folded, without the channels that nobody reads (whose weight in the equations is 0, say).
+
+    turned: what the equations read in place of some states; what is observed has been looked at before.
+    """
 
     def fold(nodes: Iterable[Node]) -> tuple[Node, ...]:
-        return tuple(substitute(nodes, fixed))
+        return tuple(substitute(nodes, {**fixed, **turned}))
 
     increments = dict(zip(step.increments, fold(step.increments.values()), strict=True))
     held = [dict(zip(stage.held, fold(stage.held.values()), strict=True)) for stage in step.stages]
-    observed = [fold(group) for group in step.observed]
+    observed = [tuple(substitute(group, fixed)) for group in step.observed]
     used = symbols([*increments.values(), *(n for h in held for n in h.values()), *(n for g in observed for n in g)])
     kept = [i for i in range(len(system.channels)) if f"sum.{i}" in used]
     numbers = {f"sum.{old}": symbol(f"sum.{new}") for new, old in enumerate(kept)}
@@ -325,4 +345,5 @@ def _pruned(system: System, fixed: Mapping[str, Node], step: Step) -> Step:
         observed=tuple(tuple(substitute(group, numbers)) for group in observed),
         stages=tuple(Stage(renumber(h), channels(s.channels)) for h, s in zip(held, step.stages, strict=True)),
         pairs={new: fold([system.pairs[old]])[0] for new, old in enumerate(kept) if old in system.pairs},
+        reduced=step.reduced,
     )

@@ -10,7 +10,7 @@ from l2l.simulator import balloon, noise
 from l2l.simulator.codegen.expression import evaluate, symbol
 from l2l.simulator.codegen.recorders import balloon_graphs
 from l2l.simulator.codegen.system import clip
-from l2l.simulator.problem import Outcome, Problem, Progress, Recording
+from l2l.simulator.problem import Array, Outcome, Problem, Progress, Recording
 
 
 def run(problem: Problem, threads: int | None = None, progress: Progress | None = None) -> Outcome:
@@ -43,9 +43,13 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
             sums[f"sum.{c}"] = np.einsum("ij,ijb->bi", p.weights, sent)
         return sums
 
+    def points(state: dict[str, Array]) -> dict[str, Array]:
+        """The states by symbol. float64 needs no care with phases."""
+        return {f"{kind}.{name}": x for kind in ("x", "r") for name, x in state.items()}
+
     sources = np.arange(p.nodes)[None, :]
     for s in range(p.steps):
-        values |= {f"x.{name}": x for name, x in state.items()}
+        values |= points(state)
         values |= couple(s)
         now = p.start + s
         for i, st in enumerate(step.states):
@@ -68,7 +72,7 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
             for st, increment in zip(step.states, increments, strict=True):
                 moved = state[st.name] + increment
                 [state[st.name]] = evaluate([clip(symbol("x"), st)], {"x": moved})
-            values |= {f"x.{name}": x for name, x in state.items()}
+            values |= points(state)
             for c, sent in enumerate(evaluate(step.channels, values)):
                 past[(s + 1) % horizon, c] = sent
             for m, writer in enumerate(writers):

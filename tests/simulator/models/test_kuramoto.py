@@ -23,6 +23,34 @@ def test_alone_the_phase_turns_evenly(alone) -> None:
     np.testing.assert_allclose(result.array("raw")[:, :, 0, 0], expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("integrator", "per_stage", "speed"),
+    [("euler", False, None), ("heun", False, 1.0), ("heun", True, None), ("heun", True, 1.0)],
+)
+def test_float32_knows_the_angle_after_thousands_of_turns(
+    integrator: str, per_stage: bool, speed: float | None
+) -> None:
+    omega = np.array([[1 + 2.0**-20, 0.9375 + 2.0**-20]])  # a step of it is exact in float32, the phase is not
+    network = SimpleNamespace(weights=np.zeros((2, 2)), tract_lengths=np.full((2, 2), 9.0))
+    result = simulate(
+        Kuramoto, network, duration=10_000.0, dt=0.125, parameters={"omega": omega, "G": 1.0}, speed=speed,
+        initial={"theta": 1.0}, integrator=integrator, coupling_per_stage=per_stage, backend="cpu",
+        monitors=[monitors.Raw(period=500.0, variables=("theta", "x", "sin(2*theta)", "sin(theta/2)"))],
+    )  # fmt: skip
+    theta = 1.0 + omega * result.times["raw"][:, None]
+    found = result.array("raw")[0].astype(np.float64)
+    unit = np.spacing(np.float32(theta.max()))
+    np.testing.assert_array_equal(found[:, 0], theta.astype(np.float32))  # never wrapped
+    # The angle within a turn is rounded to 2**-22, sine and cosine to as much.
+    np.testing.assert_allclose(found[:, 1], np.cos(theta), rtol=0, atol=2.0**-21)
+    np.testing.assert_allclose(found[:, 2], np.sin(2 * theta), rtol=0, atol=2.0**-20)
+    # Half the phase is another after a turn: it is as good as float32 can hold it.
+    np.testing.assert_allclose(found[:, 3], np.sin(theta / 2), rtol=0, atol=unit)
+    assert np.abs(found[:, 3] - np.sin(theta / 2)).max() > 2.0**-20
+    # What would be known without the care taken: nothing of the last four digits.
+    assert np.abs(np.cos(theta.astype(np.float32)) - np.cos(theta)).max() > 1e-4
+
+
 def test_two_oscillators_lock_at_the_known_phase_difference() -> None:
     # d' = domega - 2 a sin(d): locked at sin(d) = domega/(2 a).
     network = SimpleNamespace(weights=np.array([[0.0, 1.0], [1.0, 0.0]]), tract_lengths=None)
