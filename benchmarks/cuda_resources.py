@@ -56,7 +56,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from l2l.simulator import models, monitors, noise
-from l2l.simulator.codegen.cuda import CudaLayout, emit_cuda
+from l2l.simulator.codegen.cuda import emit_cuda
+from l2l.simulator.codegen.cuda_layout import CudaLayout
 from l2l.simulator.coupling import Kuramoto, Linear
 from l2l.simulator.kernels import cuda as kernel
 from l2l.simulator.kernels.cuda_offline import compile_ptx

@@ -188,7 +188,7 @@ def Custom(pre: str, post: str = "a*S", parameters: Mapping[str, Any] | None = N
     `pre` is split into functions of one node where that can be done (sums, products, integer powers; sin, cos, sinh,
     cosh, exp of sums): the weighted sums then cost what Linear's do, but small differences of large terms lose digits,
     as in (x_j - x_i)**4, and exp(x_j)*exp(-x_i) may overflow. What cannot be split, such as tanh(x_j - x_i), is
-    evaluated for each connection, which is slower (CPU only).
+    evaluated for each connection, which is slower.
     """
     values = dict({"a": 1.0} if parameters is None else parameters)
     declared = tuple(Parameter(name, 0.0) for name in values)

@@ -11,38 +11,30 @@ Arrays are flat, the tile first; L lanes, n nodes, K steps a block, T rows of th
     U waveforms that all simulations share, V_ [tile, ...] those that they do not, UB where each begins in its array
     R_  delays: [tile, channel, n, T + K, L]; none: [tile, 2, channel, n, L]
     W, D  [block of nodes, source, row] weights (float32 without delays: two in a word), delays + 1 in ring elements
-    A0_, ... [tile, n, slot, L]    O0_, ... [tile, row, quantity, n, L]    lost [tile, L] step of divergence, or -1
+    Q_  [tile, n, held (with delays, then what is sent), L]    lost [tile, L] step of divergence, or -1
+    A0_, ... [tile, n, slot, L]    O0_, ... [tile, row, quantity, n or place, L]
+    Y0_, ... [tile, row of the block of steps, quantity, n, L] values of the nodes that groups or sensors add up
+    NI0, ... NW0, ... nodes of each group or sensor (pointers, then nodes) and their weights
 Private to a thread, in shared memory where there is room: C coupling sums [channel, row, K], Z noise [state, K, 4].
 T holds the longest delay and K more rows, so that a group may write its K steps while another still reads the past.
+Where coupling is taken at every stage, K is 1 and each stage is a pass over the nodes. With delays the last one
+replaces what the stage before it sent, which others may still read: it is put aside until all have read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from l2l.simulator.codegen.cuda_functions import FUNCTIONS, library
-from l2l.simulator.codegen.emit import NOISE_GROUP, Emitter, Layout, indented
+from l2l.simulator.codegen.cuda_layout import CudaLayout, kept_between_stages
+from l2l.simulator.codegen.cuda_sums import CudaSums
+from l2l.simulator.codegen.emit import NOISE_GROUP, indented
 from l2l.simulator.codegen.expression import Node, symbol, walk
 from l2l.simulator.codegen.printer import Printer
 from l2l.simulator.codegen.system import Step, clip
 
-
-@dataclass(frozen=True)
-class CudaLayout(Layout):
-    """Layout of a CUDA kernel; `lanes` is the number of simulations of a block.
-
-    sparse: zero weights are skipped. shared: what lies in shared memory, of R (no delays), C, Z, S (no delays).
-    registers: most registers a thread may take. simulated: for Numba's CUDA simulator.
-    """
-
-    sparse: bool = False
-    shared: tuple[str, ...] = ()
-    registers: int = 128
-    simulated: bool = False
-
-
-ARGUMENTS = ("S_", "R_", "W", "D", "P0_", "P1", "P2_", "KI", "SD_", "G", "M", "U", "V_", "UB")
+ARGUMENTS = ("S_", "R_", "W", "D", "P0_", "P1", "P2_", "KI", "SD_", "G", "M", "U", "V_", "UB", "Q_")
+ARGUMENTS_OF_RECORDERS = (("A", "_"), ("O", "_"), ("Y", "_"), ("NI", ""), ("NW", ""))
 SCALARS = ("lost", "t0", "done", "steps", "n", "T", "dt")
 
 
@@ -74,19 +66,6 @@ def emit_history(step: Step, layout: CudaLayout) -> str:
     )
 
 
-def sizes(step: Step, layout: CudaLayout, nodes: int, groups: int) -> dict[str, int]:
-    """Elements a block needs of each array that may lie in shared memory."""
-    L, K, channels = layout.lanes, layout.block, len(step.channels)
-    drawn = len(step.noisy()) if layout.noise == "drawn" else 0
-    width = len(step.states) * (2 if layout.compensated else 1)
-    return {
-        "R": 0 if layout.delayed else 2 * channels * nodes * L,
-        "C": groups * channels * layout.rows * K * L,
-        "Z": groups * drawn * K * NOISE_GROUP * L,
-        "S": 0 if layout.delayed else nodes * width * L,
-    }
-
-
 class CudaPrinter(Printer):
     """Products that no fused multiply-add takes up are written so that the compiler cannot fuse them."""
 
@@ -98,20 +77,24 @@ class CudaPrinter(Printer):
         return text
 
 
-class CudaEmitter(Emitter):
+class CudaEmitter(CudaSums):
     """Prints the same node as its parent, for one thread: `load` and `store` take one element of this lane."""
 
     printer_class = CudaPrinter
-    layout: CudaLayout
 
     def __init__(self, step: Step, layout: CudaLayout) -> None:
         super().__init__(step, layout)
         self.channels = range(len(step.channels))
+        self.projecting = [m for m, recorder in enumerate(layout.recorders) if recorder.places]
+        self.sends_later = False
 
     def module(self) -> str:
         layout = self.layout
         recorders = range(len(layout.recorders))
-        arguments = [*ARGUMENTS, *(f"A{m}_" for m in recorders), *(f"O{m}_" for m in recorders), *SCALARS]
+        each = [
+            f"{array}{m}{'' if array[0] == 'N' else '_'}" for array in ("A", "O", "Y", "NI", "NW") for m in recorders
+        ]
+        arguments = [*ARGUMENTS, *each, *SCALARS]
         body = self.delayed() if layout.delayed else self.undelayed()
         used = {node.op for root in self._all_nodes() for node in walk([root])} & set(FUNCTIONS)
         if any(r.kind == "bold" for r in layout.recorders):
@@ -152,21 +135,32 @@ class CudaEmitter(Emitter):
             f"SD = SD_[tile*{2 * L} + lane:]",
             *([f"V = V_[tile*scalar_load(UB, {len(layout.waves)}) + lane:]"] if layout.waves else []),
         ]
-        for m, (recorder, rows) in enumerate(zip(layout.recorders, self.rows_of_output(), strict=True)):
+        if self.step.stages:
+            lines.append(f"Q = Q_[tile*n*{kept_between_stages(self.step, layout) * L} + lane:]")
+        recorders = len(layout.recorders)
+        for m, recorder in enumerate(layout.recorders):
+            # Behind the periods and the skipped volumes of M stand the numbers of rows, in all and of a block of steps.
+            rows, due = f"scalar_load(M, {3 * recorders + m})", f"scalar_load(M, {4 * recorders + m})"
             lines.append(f"A{m} = A{m}_[tile*n*{recorder.slots * L} + lane:]")
-            lines.append(f"O{m} = O{m}_[tile*n*{rows}*{recorder.quantities * L} + lane:]")
+            lines.append(f"O{m} = O{m}_[tile*{recorder.places or 'n'}*{rows}*{recorder.quantities * L} + lane:]")
+            if recorder.places:
+                lines.append(f"Y{m} = Y{m}_[tile*n*{due}*{recorder.quantities * L} + lane:]")
         lines.append("h = broadcast(dt)")
-        for index, (array, slot) in enumerate(self.slots.values()):
-            if array == 0:
-                lines.append(f"p{index} = load(P0, {slot * L})")
         if not layout.delayed:
             lines += self.copies("S", "load(S_, tile*n*{w} + lane + {i})", width)
-        return [*lines, *self.printer.hoisted[0]]
+        return [*lines, *([] if layout.fresh else self.constants_of_lane()), *self.pair_printer.hoisted[0]]
 
-    def rows_of_output(self) -> list[str]:
-        """Number of rows of each recording: they stand behind the periods and the skipped volumes."""
-        recorders = len(self.layout.recorders)
-        return [f"scalar_load(M, {3 * recorders + m})" for m in range(recorders)]
+    def constants_of_lane(self) -> list[str]:
+        """Parameters of a simulation that hold for all its nodes, and what follows from them alone."""
+        slots = enumerate(self.slots.values())
+        return [
+            *(f"p{index} = load(P0, {slot * self.L})" for index, (array, slot) in slots if array == 0),
+            *self.printer.hoisted[0],
+        ]
+
+    def constants_of_node(self) -> list[str]:
+        lines = super().constants_of_node()
+        return [*self.constants_of_lane(), *lines] if self.layout.fresh else lines
 
     def storage(self) -> list[str]:
         """Views of global, shared and local memory, each starting at this lane."""
@@ -191,10 +185,6 @@ class CudaEmitter(Emitter):
             if size and name not in layout.shared:
                 lines.append(f"{name} = cuda.local.array({size}, kind)")
         return lines
-
-    def unit(self, name: str) -> int:
-        """Distance of consecutive elements of a private array."""
-        return self.L if name in self.layout.shared else 1
 
     def copies(self, name: str, value: str, width: int) -> list[str]:
         """Fetches the nodes of this group into shared memory, if `name` lies there."""
@@ -243,10 +233,30 @@ class CudaEmitter(Emitter):
 
     def counters_after(self) -> list[str]:
         lines = []
-        for m in range(len(self.layout.recorders)):
+        for m, recorder in enumerate(self.layout.recorders):
             period = f"scalar_load(M, {2 * m})"
-            lines += [f"q{m} += {self.K}", f"while q{m} >= {period}:", f"    q{m} -= {period}", f"    r{m} += 1"]
+            each = [*(self.projection(m) if recorder.places else []), f"q{m} -= {period}", f"r{m} += 1"]
+            lines += [
+                *(["due = 0"] if recorder.places else []),
+                f"q{m} += {'kn' if self.layout.delayed else '1'}",
+                f"while q{m} >= {period}:",
+                *indented(each),
+                # What was put aside may be written over when all have added it up.
+                *(["if due > 0:", "    cuda.syncthreads()"] if recorder.places else []),
+            ]
         return lines
+
+    def held_place(self, name: str) -> str:
+        return self.kept_place(self.step.held().index(name))
+
+    def kept_place(self, index: int) -> str:
+        return f"(i*{kept_between_stages(self.step, self.layout)} + {index})*{self.L}"
+
+    def send(self, channels: list[str], ring: bool) -> list[str]:
+        if not self.sends_later:
+            return super().send(channels, ring)
+        first = len(self.step.held())
+        return [f"store(Q, {self.kept_place(first + c)}, {text})" for c, text in enumerate(channels)]
 
     def stimuli(self, kk: str) -> list[str]:
         # What differs between simulations lies in an array with tiles.
@@ -259,37 +269,49 @@ class CudaEmitter(Emitter):
         del ring
         return [f"c{c} = load(C, {self.sum_place(c, '(i - first)', 'kk')})" for c in self.channels]
 
-    def sum_place(self, c: int, row: str, k: str) -> str:
-        if self.K == 1:
-            k = "0"
-        return f"(({c}*{self.layout.rows} + {row})*{self.K} + {k})*{self.unit('C')}"
-
-    def nodes(self, coupling: list[str], node: list[str], after: list[str]) -> list[str]:
-        rows = self.layout.rows
+    def nodes(self, coupling: list[str], node: list[str], after: list[str], stage: int) -> list[str]:
+        """One pass over the nodes: a stage of the step, their sums first."""
+        rows, last = self.layout.rows, stage == len(self.step.stages)
         return [
             f"for first in range(group*{rows}, n, groups*{rows}):",
             *indented(
                 [
-                    *([f"ib = first//{rows}", *self.before_rows] if self.before_rows else []),
+                    *([f"ib = first//{rows}", *self.before_rows] if self.before_rows and stage == 0 else []),
                     *coupling,
                     f"for i in range(first, min(n, first + {rows})):",
                     *indented([*node, *after]),
                 ]
             ),
-            *(["cuda.syncthreads()"] if self.channels else []),
-            *self.counters_after(),
+            *(["cuda.syncthreads()"] if self.channels or (last and self.projecting) else []),
         ]
 
     # -- with delays ------------------------------------------------------------------------------------------------
 
     def delayed(self) -> list[str]:
         L, K = self.L, self.K
-        node = self.node_stage("kk", ring=True)
+        stages = len(self.step.stages)
+        nodes = [self.early_stage(m, "kk", ring=True) for m in range(stages)]
+        self.sends_later = stages > 0
+        nodes.append(self.node_stage("kk", ring=True))
         mirror = [
-            f"store(R, {c}*plane + i*ring + T*{L} + {k * L}, load(R, {c}*plane + i*ring + {k * L}))"
-            for c in self.channels
-            for k in range(K)
+            "if at == 0:",
+            *(
+                f"    store(R, {c}*plane + i*ring + T*{L} + {k * L}, load(R, {c}*plane + i*ring + {k * L}))"
+                for c in self.channels
+                for k in range(K)
+            ),
         ]
+        passes = self.nodes(self.delayed_sums("at"), nodes[0], [] if stages else mirror, 0)
+        for m in range(1, stages + 1):
+            # The stages after the first take what was sent one step later: the zero delays among them the new point.
+            passes += [
+                *([f"ahead = wrapped(i32(at + {L} - rows), rows)"] if m == 1 else []),
+                *self.nodes(self.delayed_sums("ahead"), nodes[m], [], m),
+            ]
+        if stages:
+            first = len(self.step.held())
+            sent = [f"store(R, {c}*plane + i*ring + at, load(Q, {self.kept_place(first + c)}))" for c in self.channels]
+            passes += [*self.own_nodes([*sent, *mirror]), "cuda.syncthreads()"]
         return [
             *self.prologue(),
             f"ring = (T + {K})*{L}",
@@ -303,48 +325,35 @@ class CudaEmitter(Emitter):
             *indented(
                 [
                     f"kn = min({K}, done + steps - tb)",
-                    *self.nodes(self.delayed_sums(), node, ["if at == 0:", *indented(mirror)]),
+                    *passes,
+                    *self.counters_after(),
                     f"at = wrapped(i32(at + {K * L} - rows), rows)",
                 ]
             ),
             *self.epilogue(),
         ]
 
-    def delayed_sums(self) -> list[str]:
-        L, K, rows = self.L, self.K, self.layout.rows
-        places = [(c, r, k) for c in self.channels for r in range(rows) for k in range(K)]
-        inner = []
-        for r in range(rows):
-            work = [
-                f"o = u32(source + u32(wrapped(i32(at - D[p + u32({r})]), rows)))",
-                *(
-                    f"a{c}_{r}_{k} = fma(w, R{c}[o + u32({k * L})], a{c}_{r}_{k})"
-                    for c in self.channels
-                    for k in range(K)
-                ),
-            ]
-            inner += [f"w = W[p + u32({r})]", *(["if w != zero:", *indented(work)] if self.layout.sparse else work)]
-        return [
-            *(f"a{c}_{r}_{k} = zero" for c, r, k in places),
-            "p = u32(first*n)",
-            "source = u32(0)",
-            "for j in range(n):",
-            *indented([*inner, f"p = u32(p + u32({rows}))", "source = u32(source + step_of_source)"]),
-            *(f"store(C, {self.sum_place(c, str(r), str(k))}, a{c}_{r}_{k})" for c, r, k in places),
-        ]
-
     # -- without ----------------------------------------------------------------------------------------------------
 
     def undelayed(self) -> list[str]:
         L = self.L
-        node = self.node_stage("0", ring=False)
+        stages = len(self.step.stages)
+        nodes = [self.early_stage(m, "0", ring=False) for m in range(stages)]
+        nodes.append(self.node_stage("0", ring=False))
         fetch = []
         if "R" in self.layout.shared:
-            # Half 0 or 1 is the current one, by whether the number of steps done is even.
+            # Half 0 or 1 is the current one, by whether the number of exchanges is even.
             both = 2 * len(self.channels)
             fetch = self.own_nodes(
                 [f"for c in range({both}):", f"    R[(c*n + i)*{L}] = R_[(tile*{both} + c)*channel + i*{L} + lane]"]
             )
+        passes = []
+        for m, node in enumerate(nodes):
+            passes += [
+                *(["now, new = new, now"] if m else []),
+                *self.nodes(self.sums() if self.channels else [], node, [], m),
+            ]
+        turn = f"tb*{stages + 1}" if stages else "tb"
         return [
             *self.prologue(),
             *fetch,
@@ -354,37 +363,11 @@ class CudaEmitter(Emitter):
             "for tb in range(done, done + steps):",
             *indented(
                 [
-                    "now = (tb & 1)*half",
+                    f"now = ({turn} & 1)*half",
                     "new = half - now",
-                    *self.nodes(self.sums() if self.channels else [], node, []),
+                    *passes,
+                    *self.counters_after(),
                 ]
             ),
             *self.epilogue(),
-        ]
-
-    def sums(self) -> list[str]:
-        L, rows = self.L, self.layout.rows
-        paired = self.layout.precision == "float32"
-        weights = []
-        for r in range(0, rows, 2):
-            if paired:
-                weights += [f"w = W[p + u32({r // 2})]", f"w{r} = first_of(w)", f"w{r + 1} = second_of(w)"]
-            else:
-                weights += [f"w{r} = W[p + u32({r})]", f"w{r + 1} = W[p + u32({r + 1})]"]
-        return [
-            *(f"a{c}_{r} = zero" for c in self.channels for r in range(rows)),
-            f"p = u32({'first//2' if paired else 'first'}*n)",
-            "o = u32(now)",
-            "across = u32(channel)",
-            "for j in range(n):",
-            *indented(
-                [
-                    *(f"s{c} = R[o + u32({c})*across]" for c in self.channels),
-                    *weights,
-                    *(f"a{c}_{r} = fma(w{r}, s{c}, a{c}_{r})" for r in range(rows) for c in self.channels),
-                    f"p = u32(p + u32({rows // 2 if paired else rows}))",
-                    f"o = u32(o + u32({L}))",
-                ]
-            ),
-            *(f"store(C, {self.sum_place(c, str(r), '0')}, a{c}_{r})" for c in self.channels for r in range(rows)),
         ]

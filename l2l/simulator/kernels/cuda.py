@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l2l.errors import SimulationError
-from l2l.simulator.codegen.cuda import CudaLayout, emit_cuda, emit_history, sizes
+from l2l.simulator.codegen.cuda import emit_cuda, emit_history
+from l2l.simulator.codegen.cuda_layout import CudaLayout, sizes
 from l2l.simulator.codegen.expression import walk
 from l2l.simulator.codegen.system import Step
 from l2l.simulator.kernels import cuda_device
@@ -20,7 +21,8 @@ from l2l.simulator.kernels.cpu import contents, stretch_of
 from l2l.simulator.kernels.cuda_pack import Batch, Network, device_bytes, network
 from l2l.simulator.problem import Outcome, Problem, Progress
 
-ABLE = frozenset({"stimuli"})  # of what `Problem.needs` may name
+# Of what `Problem.needs` may name.
+ABLE = frozenset({"stimuli", "projections", "coupling functions of pairs of nodes", "coupling at every stage"})
 SHARED_BYTES = 48 * 1024  # more needs an opt-in that numba-cuda does not offer
 REGISTERS = 65536  # of a multiprocessor, and of a block
 THREADS = 512  # of a block at most, so that a thread may have 128 registers
@@ -50,7 +52,9 @@ def plan(problem: Problem, processors: int = 132, *, simulated: bool = False) ->
         connected = problem.weights != 0
         shortest = int(problem.delays[connected].min(initial=16))
         rows = 4
-        block = next(k for k in (16, 8, 4, 2, 1) if k <= shortest + 1 and (k * rows * channels <= sums or k == 1))
+        # Where coupling is taken at every stage, nodes meet within the step; a function of pairs reads the receiver.
+        longest = 1 if problem.step.stages or problem.step.pairs else min(16, shortest + 1)
+        block = next(k for k in (16, 8, 4, 2, 1) if k <= longest and (k * rows * channels <= sums or k == 1))
         sparse = float(connected.mean()) < 0.9
     else:
         rows = 8 if channels <= 1 else 4
@@ -65,6 +69,7 @@ def plan(problem: Problem, processors: int = 132, *, simulated: bool = False) ->
         rows=rows,
         **contents(problem),
         sparse=sparse,
+        words=problem.precision == "float32" and not delayed and not problem.step.pairs,
         registers=registers_of(groups * lanes, problem.step),
         simulated=simulated,
     )
@@ -139,7 +144,7 @@ def run_layout(
     kept = resumable or not layout.delayed
     horizon = 1 if not layout.delayed or problem.delays is None else int(problem.delays.max()) + 1
     outcome = Outcome(
-        records=[np.empty((total, r.rows, r.recorder.quantities, n), real) for r in problem.recordings],
+        records=[np.empty((total, r.rows, r.recorder.quantities, r.width(n)), real) for r in problem.recordings],
         diverged=np.full(total, -1, dtype=np.int64),
         state=np.empty((total, states, n)),
         compensation=np.zeros((total, states, n)),
@@ -192,6 +197,7 @@ class Device:
         self.history = build(emit_history(problem.step, layout)) if layout.delayed else None
         self.shared_bytes = shared_bytes(problem, layout, groups)
         self.common = {name: self.to_device(getattr(shared, name)) for name in ("W", "D", "P1", "KI", "G", "M")}
+        self.places = [self.to_device(array) for array in (*shared.NI, *shared.NW)]
 
     def to_device(self, array: NDArray[Any]) -> Any:
         return self.cuda.to_device(array)
@@ -213,6 +219,8 @@ class Device:
         S, SD, P0, P2 = (self.to_device(a) for a in (batch.S(), batch.SD(), batch.P(0), batch.P(2)))
         A = [self.to_device(batch.A(m)) for m in recorders]
         output = [self.cuda.device_array(batch.output_size(m), batch.real) for m in recorders]
+        aside = [self.cuda.device_array(batch.aside_size(m), batch.real) for m in recorders]
+        kept = self.cuda.device_array(batch.kept_size(), batch.real)
         lost = self.to_device(np.full(batch.lanes.size, -1, dtype=np.int64))
         if self.history is not None:
             H, known = self.to_device(batch.H()), problem.sends.shape[2]
@@ -229,9 +237,9 @@ class Device:
             if done == 0 or problem.waves:
                 common, own = (self.to_device(a) for a in batch.waves(done, steps))
             self.launch(
-                self.kernel, batch.tiles, S, R, self.common["W"], self.common["D"], P0,
-                self.common["P1"], P2, self.common["KI"], SD, self.common["G"], self.common["M"], common, own, places,
-                *A, *output, lost, problem.start, done, steps, problem.nodes, rows, real(problem.dt),
+                self.kernel, batch.tiles, S, R, self.common["W"], self.common["D"], P0, self.common["P1"], P2,
+                self.common["KI"], SD, self.common["G"], self.common["M"], common, own, places, kept, *A, *output,
+                *aside, *self.places, lost, problem.start, done, steps, problem.nodes, rows, real(problem.dt),
                 shared=self.shared_bytes,
             )  # fmt: skip
             self.cuda.synchronize()

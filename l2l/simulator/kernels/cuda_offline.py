@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from l2l.simulator.codegen.cuda import CudaLayout
+from l2l.simulator.codegen.cuda_layout import CudaLayout
 
 
 def signature(layout: CudaLayout) -> Any:
@@ -14,11 +14,12 @@ def signature(layout: CudaLayout) -> Any:
 
     real = getattr(t, layout.precision)
     reals, whole = real[::1], t.int64
-    weights = t.uint64[::1] if layout.precision == "float32" and not layout.delayed else reals
-    recorders = [reals] * (2 * len(layout.recorders))
+    weights = t.uint64[::1] if layout.words else reals
+    count = len(layout.recorders)
+    recorders = [reals] * (3 * count) + [t.int64[::1]] * count + [reals] * count
     return t.void(
         reals, reals, weights, t.int32[::1], reals, reals, reals, reals, t.uint32[::1], reals, t.int64[::1],
-        reals, reals, t.int64[::1], *recorders, t.int64[::1], whole, whole, whole, whole, whole, real,
+        reals, reals, t.int64[::1], reals, *recorders, t.int64[::1], whole, whole, whole, whole, whole, real,
     )  # fmt: skip
 
 

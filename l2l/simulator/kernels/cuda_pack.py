@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l2l.simulator.codegen.cuda import CudaLayout
+from l2l.simulator.codegen.cuda_layout import CudaLayout, kept_between_stages
 from l2l.simulator.codegen.emit import slots_of_parameters
 from l2l.simulator.kernels.cpu import stretch_of
 from l2l.simulator.problem import Outcome, Problem
@@ -16,7 +16,10 @@ from l2l.simulator.problem import Outcome, Problem
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """What all tiles share: weights and delays as the kernel walks them, in-strengths, noise, the monitors' periods."""
+    """What all tiles share: weights and delays as the kernel walks them, in-strengths, noise, the monitors' periods.
+
+    NI, NW: for each recording the nodes of each group or sensor, and their weights.
+    """
 
     W: NDArray[Any]
     D: NDArray[np.int32]
@@ -24,6 +27,8 @@ class Network:
     KI: NDArray[Any]
     G: NDArray[Any]
     M: NDArray[np.int64]
+    NI: list[NDArray[np.int64]]
+    NW: list[NDArray[Any]]
     ring_rows: int
 
 
@@ -46,7 +51,7 @@ def network(problem: Problem, layout: CudaLayout) -> Network:
         longest = int(used.max()) + 1
         ring_rows = -(-(longest + layout.block) // layout.block) * layout.block
         D = by_blocks((used + 1) * layout.lanes, layout.block * layout.lanes).astype(np.int32)
-    elif real == np.float32:
+    elif layout.words:
         W = W.view(np.uint64)
     slots = slots_of_parameters(layout)
     P1 = [problem.parameters[name][0] for name, (array, _) in slots.items() if array == 1]
@@ -55,7 +60,9 @@ def network(problem: Problem, layout: CudaLayout) -> Network:
         *(x for part in parts for x in part),
         *(r.skip for r in problem.recordings),
         *(r.rows for r in problem.recordings),
+        *(layout.due(r.period) for r in problem.recordings),
     ]
+    places = [_nodes_of_places(r.gain, real) for r in problem.recordings]
     return Network(
         W=W,
         D=D,
@@ -63,6 +70,8 @@ def network(problem: Problem, layout: CudaLayout) -> Network:
         KI=problem.weights.sum(axis=1).astype(real),
         G=_some(np.empty(0) if problem.given is None else problem.given, real),
         M=_some(np.array(M, dtype=np.int64), np.int64),
+        NI=[nodes for nodes, _ in places],
+        NW=[weights for _, weights in places],
         ring_rows=ring_rows,
     )
 
@@ -73,6 +82,23 @@ def _some(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
     return flat if flat.size else np.zeros(1, dtype)
 
 
+def _nodes_of_places(gain: NDArray[Any] | None, real: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """For each group or sensor where its nodes begin, then the nodes; and their weights."""
+    if gain is None:
+        return np.zeros(1, np.int64), np.zeros(1, real)
+    place, node = np.nonzero(gain)
+    pointers = np.zeros(len(gain) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(place, minlength=len(gain)), out=pointers[1:])
+    return np.concatenate([pointers, node]), _some(gain[place, node], real)
+
+
+def aside(problem: Problem, layout: CudaLayout, m: int) -> int:
+    """Numbers that recording m puts aside for groups or sensors, of one simulation."""
+    recording = problem.recordings[m]
+    rows = layout.due(recording.period) if recording.gain is not None else 0
+    return rows * recording.recorder.quantities * problem.nodes
+
+
 def device_bytes(problem: Problem, layout: CudaLayout, ring_rows: int) -> int:
     """Bytes of device memory for one tile."""
     n, L, channels = problem.nodes, layout.lanes, len(problem.step.channels)
@@ -81,9 +107,11 @@ def device_bytes(problem: Problem, layout: CudaLayout, ring_rows: int) -> int:
     past = channels * problem.sends.shape[2] if layout.delayed else 0
     arrays = [array for array, _ in slots_of_parameters(layout).values()]
     own = width + ring + past + arrays.count(2)
-    own += sum(r.recorder.slots + r.rows * r.recorder.quantities for r in problem.recordings)
+    own += sum(r.recorder.slots for r in problem.recordings) + kept_between_stages(problem.step, layout)
     own += sum(stretch_of(problem) for wave in problem.waves.values() if wave.swept)
     reals = n * L * own + L * arrays.count(0)
+    for m, r in enumerate(problem.recordings):
+        reals += L * (r.rows * r.recorder.quantities * r.width(n) + aside(problem, layout, m))
     return reals * np.dtype(layout.precision).itemsize + 16 * L
 
 
@@ -169,9 +197,16 @@ class Batch:
 
     def output_size(self, m: int) -> int:
         recording = self.problem.recordings[m]
-        return max(
-            1, self.tiles * recording.rows * recording.recorder.quantities * self.problem.nodes * self.layout.lanes
-        )
+        width = recording.width(self.problem.nodes)
+        return max(1, self.tiles * recording.rows * recording.recorder.quantities * width * self.layout.lanes)
+
+    def aside_size(self, m: int) -> int:
+        return max(1, self.tiles * self.layout.lanes * aside(self.problem, self.layout, m))
+
+    def kept_size(self) -> int:
+        """Of what the stages of a step leave to the later ones."""
+        kept = kept_between_stages(self.problem.step, self.layout)
+        return max(1, self.tiles * self.layout.lanes * self.problem.nodes * kept)
 
     # -- the way back -----------------------------------------------------------------------------------------------
 
@@ -191,8 +226,8 @@ class Batch:
         outcome.diverged[mine] = self.unlaned(arrays["lost"])
         for m, (recording, record) in enumerate(zip(problem.recordings, outcome.records, strict=True)):
             rows, quantities = recording.rows, recording.recorder.quantities
-            if rows:
-                record[mine] = self.unlaned(arrays[f"O{m}"], rows, quantities, n)
+            if rows and f"O{m}" in arrays:
+                record[mine] = self.unlaned(arrays[f"O{m}"], rows, quantities, recording.width(n))
             flow = outcome.balloon[m]
             if flow is not None:
                 slots = recording.recorder.slots
@@ -205,7 +240,8 @@ class Batch:
         if not self.layout.delayed:
             if not channels:
                 return np.empty((self.count, 0, 1, n))
-            return self.unlaned(ring, 2, channels, n)[:, steps & 1, :, None]
+            half = steps * (len(self.problem.step.stages) + 1) & 1
+            return self.unlaned(ring, 2, channels, n)[:, half, :, None]
         assert self.problem.delays is not None
         horizon = int(self.problem.delays.max()) + 1
         rows = (steps - 1 - np.arange(horizon - 1, -1, -1)) % ring_rows

@@ -12,6 +12,7 @@ import pytest
 from l2l.errors import SimulationError
 from l2l.simulator import Connectome, coupling, models, monitors, noise, simulate, stimulus
 from l2l.simulator.coupling import FUNCTIONS, Coupling
+from l2l.simulator.integrators import INTEGRATORS
 from l2l.simulator.kernels import cpu, cuda, reference
 from l2l.simulator.prepare import prepare
 from l2l.simulator.problem import Outcome, Problem
@@ -29,20 +30,23 @@ NODES, STEPS = 5, 7
 DT = {"SupHopf": 0.01, "LarterBreakspear": 0.01}
 
 
-def problem(model: str = "MontbrioPazoRoxin", **changes: Any) -> Problem:
+def problem(
+    model: str = "MontbrioPazoRoxin", *, nodes: int = NODES, steps: int = STEPS, per_stage: bool = False, **changes: Any
+) -> Problem:
     """An ensemble of three, noise on all states, every kind of monitor, delays of 2 to 11 steps if there is a speed."""
     rng = np.random.default_rng(2)
-    weights = rng.random((NODES, NODES)) * (rng.random((NODES, NODES)) < 0.7)
+    weights = rng.random((nodes, nodes)) * (rng.random((nodes, nodes)) < 0.7)
     dt = DT.get(model, 0.1)
     chosen: dict[str, Any] = {
         "parameters": {"coupling.a": np.array([[0.01], [0.02], [0.05]])}, "coupling": coupling.Linear(),
-        "integrator": "heun", "noise": noise.Additive(sigma=0.01), "duration": STEPS * dt, "dt": dt, "speed": None,
+        "integrator": "heun", "noise": noise.Additive(sigma=0.01), "duration": steps * dt, "dt": dt, "speed": None,
         "initial": None, "seed": 2**40 + 5, "simulations": 3, "precision": "float64",
+        "coupling_per_stage": per_stage,
         "monitors": (monitors.Raw(), monitors.TemporalAverage(period=3 * dt), monitors.Bold(tr=4 * dt, step=2 * dt)),
     }  # fmt: skip
     if changes.get("integrator") == "rk4":
         chosen["noise"] = None
-    lengths = (2 + 9 * rng.random((NODES, NODES))) * dt
+    lengths = (2 + 9 * rng.random((nodes, nodes))) * dt
     return prepare(models.MODELS[model], weights, lengths, **{**chosen, **changes}).problems[0][1]
 
 
@@ -75,22 +79,84 @@ def test_every_model_agrees_with_the_reference(model: str, speed: float | None) 
     agree(cuda.run(p), reference.run(p), 1e-10)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_coupling_agrees_with_the_reference(name: str) -> None:
-    p = problem(coupling=Coupling(FUNCTIONS[name]), parameters={}, speed=1.0)
+COUPLINGS = {name: Coupling(function) for name, function in FUNCTIONS.items()}
+COUPLINGS["of pairs"] = coupling.Custom("tanh(b*x_j - x_i)", "a*S - x_i/100", {"a": 0.02, "b": 0.5})
+
+
+@pytest.mark.parametrize("integrator", INTEGRATORS)
+@pytest.mark.parametrize("name", COUPLINGS)
+@pytest.mark.parametrize("model", models.MODELS)
+def test_every_model_coupling_and_integrator_agrees_with_the_reference(model: str, name: str, integrator: str) -> None:
+    # Every second case with delays: each model, coupling and integrator meets both.
+    number = list(models.MODELS).index(model) + list(COUPLINGS).index(name) + list(INTEGRATORS).index(integrator)
+    switched_on = {"Kvf": 0.5} if model == "Epileptor" else {}
+    p = problem(
+        model, coupling=COUPLINGS[name], integrator=integrator, parameters=switched_on, nodes=3, steps=4,
+        speed=1.0 if number % 2 else None, monitors=(monitors.Raw(),), simulations=2,
+    )  # fmt: skip
+    # As above.
+    agree(cuda.run(p), reference.run(p), 1e-10)
+
+
+PER_STAGE = [("heun", None), ("heun", 1.0), ("rk4", None)]
+
+
+@pytest.mark.parametrize(("integrator", "speed"), PER_STAGE)
+@pytest.mark.parametrize("name", ["Linear", "Difference", "of pairs"])
+def test_coupling_at_every_stage_is_that_of_the_reference(name: str, integrator: str, speed: float | None) -> None:
+    # Tract lengths of a tenth: some delays are of no step, and read what was sent within the step.
+    p = problem(
+        "Epileptor", coupling=COUPLINGS[name], integrator=integrator, parameters={"Kvf": 0.5}, per_stage=True,
+        speed=speed and 10.0,
+    )  # fmt: skip
+    assert len(p.step.stages) > 0
+    assert p.delays is None or 0 in p.delays[p.weights != 0]
     agree(cuda.run(p), reference.run(p), 1e-12)
 
 
-@pytest.mark.parametrize("integrator", ["euler", "rk4"])
-def test_every_integrator_agrees_with_the_reference(integrator: str) -> None:
-    p = problem("Epileptor", integrator=integrator, speed=1.0, parameters={"Kvf": 0.5, "Ks": 0.3})
-    agree(cuda.run(p), reference.run(p), 1e-12)
+@pytest.mark.parametrize(("integrator", "speed"), PER_STAGE)
+def test_stages_and_pairs_have_the_bits_of_the_cpu_kernel(integrator: str, speed: float | None) -> None:
+    rng = np.random.default_rng(8)
+    regional = coupling.Custom("tanh(b*x_j - c*x_i)", "a*S", {"a": 0.02, "b": 1.0, "c": 0.5})
+    p = problem(
+        "ReducedWongWang", coupling={"c": [coupling.Linear(a=0.1), regional]}, per_stage=True, integrator=integrator,
+        parameters={"coupling.c.1.b": rng.random((1, NODES)), "coupling.c.1.c": rng.random((3, 1))},
+        speed=speed and 10.0, precision="float32",
+    )  # fmt: skip
+    assert p.step.pairs
+    assert p.step.stages
+    layout, groups = cuda.plan(p, 1, simulated=True)
+    theirs = cpu.run(p, threads=1)
+    same_bits(cuda.run_layout(p, layout, groups), theirs)
+    same_bits(cuda.run_layout(p, dataclasses.replace(layout, lanes=2, shared=("C",)), 1), theirs)
 
 
 @pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
-@pytest.mark.parametrize("model", ["MontbrioPazoRoxin", "JansenRit"])
+def test_groups_and_sensors_have_the_bits_of_the_cpu_kernel(speed: float | None) -> None:
+    gain = np.random.default_rng(6).normal(size=(3, NODES))
+    gain[1] = 0.0  # a sensor that sees nothing
+    kept = (
+        monitors.GlobalAverage(period=0.1),
+        monitors.SpatialAverage(period=0.3, groups=("b", "a", "b", "b", "a"), variables=("V", "r")),
+        monitors.EEG(period=0.2, gain=gain, variables="V"),
+        monitors.SEEG(period=0.2, gain=gain, variables="r", average=True),
+        monitors.Raw(),
+    )
+    p = problem(speed=speed, precision="float32", monitors=kept)
+    theirs = cpu.run(p, threads=1)
+    assert [r.shape[-1] for r in theirs.records] == [1, 2, 3, 3, NODES]
+    layout, groups = cuda.plan(p, 1, simulated=True)
+    assert (layout.block > 1) == (speed is not None)
+    same_bits(cuda.run_layout(p, layout, groups), theirs)
+    same_bits(cuda.run_layout(p, dataclasses.replace(layout, lanes=2, shared=()), 1), theirs)
+
+
+@pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
+@pytest.mark.parametrize("model", ["MontbrioPazoRoxin", "JansenRit", "Kuramoto"])
 def test_float32_has_the_bits_of_the_cpu_kernel(model: str, speed: float | None) -> None:
-    p = problem(model, speed=speed, precision="float32")
+    given = {"coupling": coupling.Kuramoto()} if model == "Kuramoto" else {}
+    p = problem(model, speed=speed, precision="float32", **given)
+    assert bool(p.step.reduced) == (model == "Kuramoto")
     same_bits(cuda.run(p), cpu.run(p, threads=1))
 
 
