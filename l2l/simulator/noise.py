@@ -90,10 +90,7 @@ class Multiplicative(Additive):
         super().__post_init__()
 
     def sigmas(self, states: tuple[str, ...]) -> dict[str, Any]:
-        for name in self.factor:
-            if name not in states:
-                raise SimulationError(f"noise factor of an unknown state variable {name!r}; {nearest(name, states)}")
-        return super().sigmas(tuple(name for name in states if name in self.factor))
+        return _with_factor(super().sigmas(_factored(self.factor, states)), self.factor, states)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,10 +104,24 @@ class Coloured(Additive):
     tau: ms, > 0; for all states or by state name, each a number, (simulation,), (node,) or (simulation, node).
     start: eta at the start, likewise; None: drawn from its stationary distribution.
     given: (step, variable, node) normals; with one row more, the first is `start`.
+    factor: g by state name, as in `Multiplicative`: the increment is g(x), at the start of the step, times the above.
+        With dt well below tau each path solves x' = f(x) + g(x) eta(t) sigma/sqrt(tau), which for short tau is the
+        equation of Stratonovich.
     """
 
     tau: Any
     start: Any = None
+    factor: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.factor is not None and self.D is None and self.sigma is None:
+            object.__setattr__(self, "sigma", 1.0)
+        super().__post_init__()
+
+    def sigmas(self, states: tuple[str, ...]) -> dict[str, Any]:
+        if self.factor is None:
+            return super().sigmas(states)
+        return _with_factor(super().sigmas(_factored(self.factor, states)), self.factor, states)
 
     def by_name(self, what: str, names: Iterable[str]) -> dict[str, Any]:
         """`tau` or `start` of each state; raises SimulationError for a state without noise or without a value."""
@@ -125,6 +136,22 @@ class Coloured(Additive):
             if name not in value:
                 raise SimulationError(f"{what} must name every state with noise, but lacks {name!r}")
         return dict(value)
+
+
+def _factored(factor: Mapping[str, str], states: tuple[str, ...]) -> tuple[str, ...]:
+    """The states that a factor is given for; raises SimulationError for an unknown one."""
+    for name in factor:
+        if name not in states:
+            raise SimulationError(f"noise factor of an unknown state variable {name!r}; {nearest(name, states)}")
+    return tuple(name for name in states if name in factor)
+
+
+def _with_factor(sigmas: dict[str, Any], factor: Mapping[str, str], states: tuple[str, ...]) -> dict[str, Any]:
+    """`sigmas`; raises SimulationError where a state has a strength but no factor."""
+    for name in sigmas:
+        if name in states and name not in factor:
+            raise SimulationError(f"a state with noise must have a factor, but {name!r} has none; write {name!r}: '1'")
+    return sigmas
 
 
 def philox(c0: Any, c1: Any, c2: Any, c3: Any, key: tuple[int, int]) -> tuple[UInt32, UInt32, UInt32, UInt32]:

@@ -51,8 +51,9 @@ class NoiseTerms:
                 raise SimulationError(f"noise on an unknown state variable {name!r}; {nearest(name, states)}")
         values = {f"p.noise.{name}": Values(f"noise of {name}", sigma) for name, sigma in sigmas.items()}
         coloured = noise if isinstance(noise, Coloured) else None
-        if isinstance(noise, Multiplicative):
-            factors = {n: system.quantity(text, f"noise factor of {n!r}") for n, text in noise.factor.items()}
+        factor = noise.factor if isinstance(noise, Multiplicative | Coloured) else None
+        if factor is not None:
+            factors = {n: system.quantity(text, f"noise factor of {n!r}") for n, text in factor.items()}
             system = replace(system, noise=factors)
         if coloured is not None:
             for name, tau in coloured.by_name("tau", sigmas).items():

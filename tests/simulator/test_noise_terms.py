@@ -1,4 +1,4 @@
-"""Coloured and multiplicative noise: exact laws, The Virtual Brain's recursion, the same on every kernel."""
+"""Coloured and multiplicative noise, and both: exact laws, The Virtual Brain's recursion, the same on every kernel."""
 
 from __future__ import annotations
 
@@ -67,11 +67,50 @@ def test_coloured_noise_is_that_of_tvb(backend: str, integrator: str) -> None:
     np.testing.assert_allclose(coloured.array("raw"), white.array("raw"), rtol=1e-11)
 
 
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("integrator", ["euler", "heun"])
+def test_coloured_noise_takes_a_factor(backend: str, integrator: str) -> None:
+    """Without drift both schemes are one recursion, written out here."""
+    steps, dt, tau, sigma = 40, 0.1, 3.0, 0.7
+    z = np.random.default_rng(4).standard_normal((steps + 1, 2, 5))
+    given = noise.Coloured(sigma={"x": sigma}, tau=tau, given=z, factor={"x": "x*(2 - x) + y"})
+    start = {"x": np.linspace(0.2, 1.0, 5), "y": 0.1}
+    found = run(given, steps * dt, dt, initial=start, integrator=integrator, backend=backend).array("raw")[0]
+    x, eta, decay = start["x"], z[0, 0], np.exp(-dt / tau)
+    for s in range(steps):
+        eta = eta * decay + np.sqrt(1 - decay**2) * z[s + 1, 0]
+        x = x + dt * np.sqrt(1 / tau) * eta * sigma * (x * (2 - x) + 0.1)
+        np.testing.assert_allclose(found[s, 0], x, rtol=1e-12)
+    assert (found[:, 1] == 0.1).all()
+
+
+def test_coloured_noise_with_a_factor_solves_the_equation_of_stratonovich() -> None:
+    """x' = x eta(t) s/sqrt(tau): log x is its integral, of mean 0 and variance 2 s**2 (t - tau (1 - exp(-t/tau)))."""
+    s, tau, t, dt = 0.15, 1.0, 10.0, 0.05
+    result = run(
+        noise.Coloured(factor={"x": "x"}, sigma=s, tau=tau), t, dt, simulations=2000, initial={"x": 1.0},
+        monitors=[monitors.Raw(period=t)],
+    )  # fmt: skip
+    log = np.log(result.final["x"]).ravel()
+    variance = 2 * s**2 * (t - tau * (1 - np.exp(-t / tau)))
+    # Euler lacks half the square of each increment. Five standard errors.
+    lacking = s**2 * t * dt / (2 * tau)
+    assert log.mean() == pytest.approx(-lacking, abs=5 * np.sqrt(variance / log.size))
+    assert log.var() == pytest.approx(variance, rel=5 * np.sqrt(2 / log.size) + dt / tau)
+    # White noise of the same strength in the sense of Itô would lose s**2 t.
+    assert s**2 * t > 20 * np.sqrt(variance / log.size)
+
+
 COLOURED = noise.Coloured(D={"V": 0.01, "r": 1e-3}, tau={"V": 5.0, "r": np.array([[1.0], [2.0], [9.0]])})
 MULTIPLICATIVE = noise.Multiplicative(factor={"V": "0.05*V + 0.001*c_r", "r": "r/(1 + r)"}, D={"V": 0.2, "r": 0.01})
 
 
-@pytest.mark.parametrize("given", [COLOURED, MULTIPLICATIVE])
+BOTH = noise.Coloured(
+    factor={"V": "0.05*V + 0.001*c_r", "r": "r/(1 + r)"}, D={"V": 0.2, "r": 0.01}, tau={"V": 5.0, "r": 1.0}
+)
+
+
+@pytest.mark.parametrize("given", [COLOURED, MULTIPLICATIVE, BOTH])
 @pytest.mark.parametrize("speed", [None, 5.0])
 def test_lanes_follow_the_reference(network: Connectome, given: noise.Additive, speed: float | None) -> None:
     options: dict[str, Any] = {
@@ -124,6 +163,9 @@ def test_bad_noise_is_refused() -> None:
         (noise.Coloured(D={"x": 1.0}, tau={"y": 1.0}), "without noise, 'y'"),
         (noise.Coloured(D=1.0, tau={"y": 1.0}), "lacks 'x'"),
         (noise.Multiplicative(factor={"z": "1"}), "unknown state variable 'z'"),
+        (noise.Multiplicative(factor={"x": "1"}, D={"y": 1.0}), "must have a factor, but 'y' has none"),
+        (noise.Coloured(factor={"z": "1"}, tau=1.0), "unknown state variable 'z'"),
+        (noise.Coloured(factor={"x": "1"}, tau=1.0, D={"x": 1.0, "y": 1.0}), "must have a factor, but 'y' has none"),
         (noise.Coloured(D=1.0, tau=1.0, given=np.zeros((3, 2, 5))), r"\(1000, 2, 5\), but has \(3, 2, 5\)"),
     ]:
         with pytest.raises(SimulationError, match=message):
