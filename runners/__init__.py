@@ -12,9 +12,10 @@ from l2l.runners.base import Runner
 
 if TYPE_CHECKING:
     from l2l.runners.dask import DaskRunner
+    from l2l.runners.jobqueue import JobQueue
     from l2l.runners.serial import SerialRunner
 
-__all__ = ["DaskRunner", "Runner", "SerialRunner", "create"]
+__all__ = ["DaskRunner", "JobQueue", "Runner", "SerialRunner", "create"]
 
 # The name in configurations and on the command line, and where the class is. A new runner adds a line here.
 _RUNNERS = {
@@ -24,7 +25,7 @@ _RUNNERS = {
 
 
 def __getattr__(name: str) -> Any:
-    for module, class_name in _RUNNERS.values():
+    for module, class_name in (*_RUNNERS.values(), ("l2l.runners.jobqueue", "JobQueue")):
         if name == class_name:
             return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module 'l2l.runners' has no attribute {name!r}: {nearest(name, __all__)}")

@@ -24,15 +24,28 @@ DASK_SETTINGS: dict[str, Any] = {
 }
 
 
+# How many threads an engine may use, to those that do not ask the operating system.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
 class Cluster(Protocol):
     """A scheduler and its workers, as the DaskRunner needs them.
 
     folder: where workers write their last words; "" for the temporary folder of each.
-    shared_folder: whether the driver can read them there, so that finding none means something.
+    shared_folder: whether the driver is sure to read them there, so that finding none means something.
+    own_environment: whether workers run with the driver's installation, so that versions need no comparison.
     """
 
     folder: str
     shared_folder: bool
+    own_environment: bool
 
     def prepare(self) -> None:
         """Begin what takes its time and needs no Dask in this process: importing that takes its time, too."""
@@ -43,11 +56,17 @@ class Cluster(Protocol):
     def expected(self) -> int:
         """How many workers are worth waiting for before the first evaluation."""
 
-    def tick(self) -> None:
-        """Called about every second while nothing comes back: replace lost workers. RunnerError if none can come."""
+    def tick(self, wanted: int) -> None:
+        """Called about every second: replace lost workers. `wanted`: how many would have something to do.
+
+        Raises RunnerError if none can come any more.
+        """
 
     def why_no_workers(self) -> str:
         """What is known about why there is no worker, and what to do about it."""
+
+    def log_of(self, worker: str) -> str:
+        """The last lines that the worker of this name printed, where they can be read; else ""."""
 
     def close(self) -> None:
         """End what `start` began; safe to call twice."""
@@ -58,6 +77,7 @@ class ExistingScheduler:
 
     folder = ""
     shared_folder = False
+    own_environment = False
 
     def __init__(self, address: str | None = None, scheduler_file: str | None = None) -> None:
         self.address = address
@@ -74,12 +94,15 @@ class ExistingScheduler:
     def expected(self) -> int:
         return 1
 
-    def tick(self) -> None:
+    def tick(self, wanted: int) -> None:  # noqa: ARG002 - its workers are somebody else's
         return None
 
     def why_no_workers(self) -> str:
         where = self.address or self.scheduler_file
         return f"the scheduler at {where} has none: start some with `dask worker {where} --nthreads 1`"
+
+    def log_of(self, worker: str) -> str:  # noqa: ARG002 - where they print is not known
+        return ""
 
     def close(self) -> None:
         return None

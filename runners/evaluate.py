@@ -19,6 +19,7 @@ from l2l.errors import L2LError, ObjectiveError, OptimizeeError
 from l2l.individual import Evaluation, Individual, Outcome, Status
 from l2l.objective import check_fitness
 from l2l.optimizees.base import Optimizee, as_outcome
+from l2l.runners import device
 
 Guard = Callable[[int, int], AbstractContextManager[Any]]
 """Entered around each call of user code with the place and the number of the individuals that it evaluates."""
@@ -64,6 +65,7 @@ class _Desk:
         self.interruptible = interruptible
         self.worker = worker
         self.host = socket.gethostname()
+        self.seen = device.seen()
 
     def alone(self, individual: Individual, index: int) -> Evaluation:
         returned, when = self._call(self.optimizee.simulate, individual, index, 1)
@@ -131,6 +133,11 @@ class _Desk:
                 individual, Status.INVALID, when, error=one_line(error), traceback=format_traceback(error)
             )
 
+    def _device(self) -> str:
+        """What the optimizee says it ran on, and which GPUs this process may use at all."""
+        ran_on = str(getattr(self.optimizee, "device", ""))
+        return f"{ran_on} ({self.seen})" if self.seen else ran_on
+
     def _evaluation(self, individual: Individual, status: Status, when: _When, **fields: Any) -> Evaluation:
         return Evaluation(
             individual,
@@ -139,7 +146,7 @@ class _Desk:
             seconds=when.seconds,
             worker=self.worker,
             host=self.host,
-            device=str(getattr(self.optimizee, "device", "")),
+            device=self._device(),
             **fields,
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -16,7 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_HEAD = 64  # bytes: who is being evaluated; faulthandler writes behind them
+from l2l.runners import device
+
+_HEAD = 64  # bytes: who is being evaluated
+_PLACE = 192  # bytes behind them: host and device; behind those, faulthandler writes
 _LONGEST = 50_000  # characters of stack worth keeping
 
 
@@ -25,12 +29,16 @@ class LastWords:
     """start, count: the individuals of the chunk that were being evaluated; count 0 between two evaluations.
 
     timeout: their deadline had passed. stack: what faulthandler wrote, "" if the process was killed from outside.
+    started: when their evaluation began, seconds since the epoch. host, device: where.
     """
 
     start: int
     count: int
     timeout: bool = False
     stack: str = ""
+    started: float = 0.0
+    host: str = ""
+    device: str = ""
 
     @property
     def cause(self) -> str:
@@ -57,7 +65,9 @@ class Pen:
     def __enter__(self) -> Pen:
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         self._write(0, 0)
-        os.lseek(self._descriptor, _HEAD, os.SEEK_SET)
+        place = f"{socket.gethostname()[:80]}\n{device.seen()[:100]}\n".encode()
+        os.pwrite(self._descriptor, place.ljust(_PLACE)[:_PLACE], _HEAD)
+        os.lseek(self._descriptor, _HEAD + _PLACE, os.SEEK_SET)
         self._crashes_were_caught = faulthandler.is_enabled()
         faulthandler.enable(file=self._descriptor)
         return self
@@ -84,7 +94,7 @@ class Pen:
             self._write(start + count, 0)
 
     def _write(self, start: int, count: int) -> None:
-        os.pwrite(self._descriptor, f"{start} {count}".ljust(_HEAD - 1).encode() + b"\n", 0)
+        os.pwrite(self._descriptor, f"{start} {count} {time.time():.3f}".ljust(_HEAD - 1).encode() + b"\n", 0)
 
 
 class _Alarms:
@@ -121,14 +131,18 @@ def read(folder: str, chunk: str) -> LastWords | None:
     """The last words about a chunk, or None where there are none; they can be read once."""
     path = _path(folder, chunk)
     try:
-        text = path.read_bytes().decode(errors="replace")
+        words = path.read_bytes()
         path.unlink(missing_ok=True)
-        start, count = map(int, text[:_HEAD].split())
+        start, count, started = words[:_HEAD].split()
+        host, seen, *_ = words[_HEAD : _HEAD + _PLACE].decode(errors="replace").split("\n")
+        stack = words[_HEAD + _PLACE :].decode(errors="replace").strip()
+        return LastWords(
+            int(start), int(count), stack.startswith("Timeout ("), stack[:_LONGEST], float(started), host, seen
+        )
     except (OSError, ValueError):
         return None
-    stack = text[_HEAD:].strip()
-    return LastWords(start, count, stack.startswith("Timeout ("), stack[:_LONGEST])
 
 
 def _path(folder: str, chunk: str) -> Path:
-    return Path(folder or tempfile.gettempdir()) / chunk
+    # A worker on a host that does not have the driver's folder still needs a place for them.
+    return Path(folder if folder and os.path.isdir(folder) else tempfile.gettempdir()) / chunk

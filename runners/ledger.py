@@ -70,6 +70,10 @@ class Ledger:
         self._numbers += 1
         return Chunk(self._numbers, members)
 
+    def chunks_left(self) -> int:
+        """How many chunks are still to be dealt out, as far as it is known."""
+        return self.plan.chunks(len(self.individuals) - self._fresh) + len(self._again)
+
     def of(self, chunk: Chunk) -> list[Individual]:
         return [self.individuals[member] for member in chunk.members]
 
@@ -82,16 +86,16 @@ class Ledger:
         ]
 
     def lost(
-        self, chunk: Chunk, words: LastWords | None, worker: str, *, told: bool, error: str = ""
+        self, chunk: Chunk, words: LastWords | None, worker: str, *, told: bool, error: str = "", log: str = ""
     ) -> list[Evaluation]:
         """The worker of a chunk died. Returns the evaluations that end with it; all others are sent again.
 
         told: last words would have been found if there were any, so without them nothing was being evaluated.
-        error: what else is known.
+        error: what else is known. log: the last lines that the worker's job printed, for what ends without a stack.
         """
         if words is None or not words.count:
             if words is None and not told:
-                return self._blame(chunk.members, None, worker, error)
+                return self._blame(chunk.members, None, worker, error, log)
             self._stalls[chunk.members] += 1
             if self._stalls[chunk.members] > _STALLS:
                 raise RunnerError(
@@ -104,35 +108,41 @@ class Ledger:
         for innocent in (chunk.members[:first], chunk.members[last:]):
             if innocent:
                 self._again.append(innocent)
-        return self._blame(chunk.members[first:last], words, worker, error)
+        return self._blame(chunk.members[first:last], words, worker, error, log)
 
-    def _blame(self, members: tuple[int, ...], words: LastWords | None, worker: str, error: str) -> list[Evaluation]:
+    def _blame(
+        self, members: tuple[int, ...], words: LastWords | None, worker: str, error: str, log: str
+    ) -> list[Evaluation]:
         if len(members) > 1:
             half = len(members) // 2
             self._again += [members[:half], members[half:]]
             return []
         (member,) = members
-        stack = words.stack if words else ""
+        trace = (words.stack if words else "") or log
         if words and words.timeout:
             late = f"past its deadline of {self.deadline} s: the traceback shows where it was"
-            return [self._end(member, Status.TIMEOUT, late, stack, worker, seconds=self.deadline or 0.0)]
+            return [self._end(member, Status.TIMEOUT, late, trace, worker, words)]
         self._killed[member] += self.deaths
         if self._killed[member] < self.attempts:
             self._again.append(members)
             return []
         cause = error or (words.cause if words else "no last words were found")
         error = f"its worker died {self._killed[member]} times: {cause}"
-        return [self._end(member, Status.LOST, error, stack, worker)]
+        return [self._end(member, Status.LOST, error, trace, worker, words)]
 
     def _end(
-        self, member: int, status: Status, error: str, stack: str, worker: str, seconds: float = 0.0
+        self, member: int, status: Status, error: str, trace: str, worker: str, words: LastWords | None
     ) -> Evaluation:
+        known: dict[str, Any] = {}
+        if words:
+            known = {"host": words.host, "device": words.device, "started": words.started}
         return Evaluation(
             self.individuals[member],
             status,
             error=error,
-            traceback=stack,
+            traceback=trace,
             attempt=self._tries[member],
             worker=worker,
-            seconds=seconds,
+            seconds=(self.deadline or 0.0) if status is Status.TIMEOUT else 0.0,
+            **known,
         )

@@ -12,17 +12,10 @@ import tempfile
 from typing import Any
 
 from l2l.errors import RunnerError
-from l2l.runners.cluster import DASK_SETTINGS
+from l2l.runners import device
+from l2l.runners.cluster import DASK_SETTINGS, THREAD_VARIABLES
+from l2l.runners.scheduler import LOOPBACK, OwnScheduler
 
-_LOOPBACK = "127.0.0.1"
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 # A fixed program: the worker host does not import the user's script, so a script needs no `if __name__ == "__main__"`.
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from l2l.runners.host import main; main()"
 # Killed workers leave semaphores to multiprocessing's tracker, which removes them, and would say so.
@@ -40,60 +33,50 @@ class LocalWorkers:
     """A scheduler in this process and worker processes beside it, all on loopback.
 
     workers: processes, >= 1. threads: that an engine (Numba, BLAS) may use in each.
+    gpus: how many of the workers get a GPU each, the others none; 0 leaves to all what this process may use.
+    tls: whether what they say to each other is encrypted.
     """
 
     shared_folder = True
+    own_environment = True
 
-    def __init__(self, workers: int, threads: int) -> None:
+    def __init__(self, workers: int, threads: int, gpus: int = 0, tls: bool = False) -> None:
         self.folder = ""
+        self.tls = tls
+        self._variables = device.shares(workers, gpus)
         self.workers = workers
         self.threads = threads
         self._host: subprocess.Popen[str] | None = None
-        self._scheduler: Any = None
+        self._scheduler: OwnScheduler | None = None
 
     def prepare(self) -> None:
         self.folder = tempfile.mkdtemp(prefix="l2l-")
         self._host = self._start_host()
 
     def start(self) -> dict[str, Any]:
-        import logging
-
-        from distributed import Scheduler, SpecCluster
-
-        # What they say of connections that close with the workers may come when `silence_logs` has ended already.
-        for name in ("distributed.batched", "distributed.core", "distributed.scheduler"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        options = {
-            "host": _LOOPBACK,
-            "port": 0,
-            "protocol": "tcp://",
-            "dashboard": False,
-            # Dask's default serves HTTP to the whole network even without a dashboard.
-            "dashboard_address": f"{_LOOPBACK}:0",
-        }
-        self._scheduler = SpecCluster(
-            workers={}, scheduler={"cls": Scheduler, "options": options}, silence_logs=logging.CRITICAL
-        )
+        self._scheduler = OwnScheduler(LOOPBACK, self.tls)
+        security = self._scheduler.security
         settings = {
-            "scheduler": self._scheduler.scheduler_address,
-            "workers": self.workers,
-            "listen": _LOOPBACK,
+            "scheduler": self._scheduler.address,
+            "variables": self._variables,
+            "listen": LOOPBACK,
             "folder": self.folder,
             "dask": DASK_SETTINGS,
+            "tls": {} if security is None else _as_arguments(security.get_tls_config_for_role("worker")),
         }
         assert self._host is not None
         assert self._host.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died: tick() will say so
             self._host.stdin.write(json.dumps(settings) + "\n")
             self._host.stdin.flush()
-        return {"address": self._scheduler.scheduler_address}
+        return self._scheduler.connection
 
     def _start_host(self) -> subprocess.Popen[str]:
         path = [os.path.abspath(entry) for entry in sys.path]  # "" is the working directory
         # What Dask would say about workers that die is recorded with the evaluations.
         environment = {
             **os.environ,
-            **dict.fromkeys(_THREAD_VARIABLES, str(self.threads)),
+            **dict.fromkeys(THREAD_VARIABLES, str(self.threads)),
             "DASK_LOGGING__DISTRIBUTED": "critical",
         }
         return subprocess.Popen(
@@ -107,7 +90,7 @@ class LocalWorkers:
     def expected(self) -> int:
         return self.workers
 
-    def tick(self) -> None:
+    def tick(self, wanted: int) -> None:  # noqa: ARG002 - as many as were asked for, whatever there is to do
         if self._host is not None and self._host.poll() is not None:
             raise RunnerError(
                 f"the process that holds the workers ended with code {self._host.returncode}: see what it printed above"
@@ -115,6 +98,9 @@ class LocalWorkers:
 
     def why_no_workers(self) -> str:
         return "the worker processes do not come up: see what they printed above, and whether memory suffices"
+
+    def log_of(self, worker: str) -> str:  # noqa: ARG002 - they print where the driver prints
+        return ""
 
     def close(self) -> None:
         host, self._host = self._host, None
@@ -132,3 +118,13 @@ class LocalWorkers:
             scheduler.close()
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _as_arguments(keys: dict[str, Any]) -> dict[str, Any]:
+    """A worker's keys as distributed.Security takes them; they travel through a pipe and touch no disk."""
+    return {
+        "require_encryption": True,
+        "tls_ca_file": keys["ca_file"],
+        "tls_worker_cert": keys["cert"],
+        "tls_worker_key": keys["key"],
+    }

@@ -49,6 +49,10 @@ class Plan:
             self._planned_for = (self.seconds, slots)
         return min(left, self._sizes.pop(0))
 
+    def chunks(self, left: int) -> int:
+        """How many chunks `left` individuals would fill: as many workers have something to do."""
+        return math.ceil(left / self._limit())
+
     def learn(self, count: int, seconds: float) -> None:
         """What the evaluation of `count` individuals took."""
         pace = max(seconds, 1e-7) / count

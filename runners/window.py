@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from l2l.errors import RunnerError
 from l2l.individual import Individual
-from l2l.runners import lastwords
+from l2l.runners import environment, lastwords
 from l2l.runners.ledger import Chunk
 from l2l.runners.worker import Order, Reply, pack, run_chunk
 
@@ -21,12 +21,16 @@ _QUIET = 2.0  # seconds without news after which Dask is asked whether it still 
 
 
 class Death(NamedTuple):
-    """A chunk came to nothing. words: its worker's last. told: whether they would have been found. error: Dask's."""
+    """A chunk came to nothing. words: its worker's last. told: whether they would have been found. error: Dask's.
+
+    worker, name: the worker's address and its name.
+    """
 
     words: lastwords.LastWords | None
     worker: str
     told: bool
     error: str = ""
+    name: str = ""
 
 
 class Window:
@@ -63,7 +67,7 @@ class Window:
         """
         self._sent += 1
         key = f"l2l-{self._token}-{self._sent}"
-        order = Order(self._name, key, self._folder, self._deadline)
+        order = Order(self._name, key, self._folder, self._deadline, environment.here())
         pickled = self._pickled if with_optimizee else None
         future = self._client.submit(run_chunk, pack(order, individuals), pickled, key=key, pure=False, retries=0)
         self._live[key] = (future, chunk)
@@ -136,7 +140,8 @@ class Window:
         error = future.exception(timeout=_GATHER)
         if isinstance(error, KilledWorker):
             words = lastwords.read(self._folder, future.key)
-            return Death(words, error.last_worker.address, self._shared_folder)
+            worker = error.last_worker
+            return Death(words, worker.address, self._shared_folder, name=str(worker.name))
         # What evaluates could not do its part: a full disk, say.
         return Death(None, "", False, f"{type(error).__name__}: {error}")
 

@@ -7,8 +7,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from l2l.errors import RunnerError
 from l2l.individual import Evaluation, Individual
 from l2l.optimizees.base import Optimizee
+from l2l.runners import environment
 from l2l.runners.evaluate import evaluate_individuals, format_traceback, one_line
 from l2l.runners.lastwords import Pen
 
@@ -21,16 +23,19 @@ class Order(NamedTuple):
 
     optimizee: the hash of its pickle, under which workers keep it.
     chunk: a name that no other chunk has. folder, deadline: as `Pen` takes them.
+    environment: the driver's versions, as `environment.here` gives them.
     """
 
     optimizee: str
     chunk: str
     folder: str
     deadline: float | None
+    environment: dict[str, str]
 
 
 class Reply(NamedTuple):
-    """What comes back. kind: "done" (fields: one dict an individual), "missing" or "unloadable" (the optimizee)."""
+    """What comes back. kind: "done" (fields: one dict an individual), "missing" or "unloadable" (the optimizee),
+    "different" (the environment)."""
 
     kind: str
     worker: str
@@ -52,11 +57,21 @@ def run_chunk(packed: bytes, pickled: bytes | None) -> bytes:
     from distributed import get_worker
 
     order, individuals = pickle.loads(packed)
-    reply = _evaluate(Order(*order), individuals, pickled, get_worker().address)
+    worker = get_worker()
+    reply = _evaluate(Order(*order), individuals, pickled, label(worker.address, worker.name))
     return pickle.dumps(tuple(reply), protocol=pickle.HIGHEST_PROTOCOL)
 
 
+def label(address: str, name: object) -> str:
+    """A worker as it is recorded: its address and, where it runs in a job, its name, which holds the job's number."""
+    return f"{address} {name}" if str(name).startswith("job-") else address
+
+
 def _evaluate(order: Order, individuals: Sequence[Individual], pickled: bytes | None, worker: str) -> Reply:
+    try:
+        environment.require_same({worker: environment.here()}, order.environment)
+    except RunnerError as error:
+        return Reply("different", worker, error=str(error))
     try:
         optimizee = _optimizee(order.optimizee, pickled)
     except Exception as error:

@@ -238,7 +238,7 @@ def test_the_drivers_environment_is_left_alone(runner):
 
 def test_the_workers_of_a_running_scheduler(runner):
     """Beside the runner that owns it; also through a scheduler file."""
-    address = runner._cluster._scheduler.scheduler_address
+    address = runner._cluster._scheduler.address
     with DaskRunner(address=address) as guest:
         evaluations = list(guest.evaluate(FunctionOptimizee(lambda x: 2 * x, LINE), individuals(5)))
     assert sorted(evaluation.fitness["loss"] for evaluation in evaluations) == [0.0, 2.0, 4.0, 6.0, 8.0]
