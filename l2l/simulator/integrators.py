@@ -21,6 +21,8 @@ class Integrator:
     increment: what is added to x.
     order: of convergence without noise and coupling.
     stochastic: whether it may be used with noise.
+    midpoint: what leads from the end of the step back to its middle, where delayed coupling may be asked for what was
+        sent between two steps; to an order less than the scheme's own.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Integrator:
     order: int
     stochastic: bool
     source: str = ""
+    midpoint: str = ""
 
 
 EULER = Integrator("euler", ("x",), (0.0,), "dt*(k1 + u) + w", order=1, stochastic=True, source="Maruyama (1955)")
@@ -49,6 +52,8 @@ RK4 = Integrator(
     "dt/6*(k1 + 2*k2 + 2*k3 + k4) + dt*u",
     order=4,
     stochastic=False,
+    source="Kutta (1901), Z. Math. Phys. 46:435; midpoint: Zennaro (1986), Math. Comput. 46:119",
+    midpoint="dt/24*(k1 - 4*k2 - 4*k3 - 5*k4) - dt*0.5*u",
 )
 
 INTEGRATORS = {scheme.name: scheme for scheme in (EULER, HEUN, RK4)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import warnings
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from l2l.errors import SimulationError, nearest
 from l2l.simulator import integrators
 from l2l.simulator.codegen.expression import Node, make, symbol
-from l2l.simulator.codegen.system import advance, compose
+from l2l.simulator.codegen.system import Step, advance, compose
 from l2l.simulator.coupling import Coupling, Given, Terms, as_terms
 from l2l.simulator.integrators import Integrator
 from l2l.simulator.model import Model
@@ -93,11 +94,17 @@ def prepare(
 
     observed, made, shown = recordings(system, monitors, nodes, dt, steps, first)
     noisy = [name for name in terms.names if constants.get(f"p.noise.{name}") != 0.0]
-    step = advance(
-        system, scheme, observed, noisy=noisy, coloured=terms.coloured is not None,
-        stimuli=_inflow(stimuli), constants=constants, per_stage=coupling_per_stage,
-        compensated=precision == "float32",
-    )  # fmt: skip
+    groups = _delay_groups(weights, tract_lengths, speed, dt, count)
+    between = coupling_per_stage and _meets_between_steps(scheme, any(delays is not None for _, delays in groups))
+
+    @functools.cache
+    def step_of(middle: bool) -> Step:
+        return advance(
+            system, scheme, observed, noisy=noisy, coloured=terms.coloured is not None, stimuli=_inflow(stimuli),
+            constants=constants, per_stage=coupling_per_stage, compensated=precision == "float32", between=middle,
+        )  # fmt: skip
+
+    step = step_of(between)
     used = {name: table[name] for name in step.parameters()}
     kind = "none" if not step.noisy() else ("drawn" if terms.given is None else "given")
 
@@ -105,12 +112,8 @@ def prepare(
     functions = tuple((i, prefix, c.function.name) for i, each in received.items() for prefix, c in each)
     signature = (model.name, functions, dt, nodes, count, len(step.channels))
     problems = []
-    for members, delays in _delay_groups(weights, tract_lengths, speed, dt, count):
-        if step.stages and delays is not None and any(time not in (0.0, 1.0) for time in scheme.times):
-            raise SimulationError(
-                f"coupling_per_stage with delays needs stages at whole steps, but those of {scheme.name} are at "
-                f"{scheme.times}; use heun"
-            )
+    for members, delays in groups:
+        step = step_of(between and delays is not None)
         sub = {name: value if value.shape[0] == 1 else value[members] for name, value in used.items()}
         problems.append(
             (
@@ -130,6 +133,19 @@ def prepare(
         # Last: Python forgets what it has shown whenever the filters change, as they do where a new text is read.
         values.warn()
     return Prepared(problems, shown, count, signature)
+
+
+def _meets_between_steps(scheme: Integrator, delayed: bool) -> bool:
+    """Whether stages of the scheme read delayed coupling in the middle of a step; raises SimulationError elsewhere."""
+    between = {time for time in scheme.times if time not in (0.0, 1.0)}
+    if not (delayed and between):
+        return False
+    if between != {0.5} or not scheme.midpoint:
+        raise SimulationError(
+            "coupling_per_stage with delays needs stages at whole or half steps and the scheme's midpoint, but those "
+            f"of {scheme.name} are at {scheme.times}, midpoint {scheme.midpoint!r}; use heun or rk4"
+        )
+    return True
 
 
 def _inflow(stimuli: Sequence[Stimulus]) -> dict[str, Node]:

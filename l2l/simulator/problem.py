@@ -72,6 +72,7 @@ class Problem:
             "projections": any(r.gain is not None for r in self.recordings),
             "coupling functions of pairs of nodes": bool(self.step.pairs),
             "coupling at every stage": bool(self.step.stages),
+            "delayed coupling in the middle of a step": bool(self.step.midpoints),
         }
         return frozenset(name for name, needed in asked.items() if needed)
 

@@ -76,8 +76,11 @@ def simulate(
     integrator: "euler", "heun" or "rk4". noise: see `noise.Additive`.
     speed: conduction speed, mm/ms, a number or (simulation,); None: no delays.
     coupling_per_stage: take the coupling anew at each stage of the integrator, instead of once a step as The Virtual
-        Brain does: Heun is then of second order with coupling, too. With delays (heun only) the corrector reads what
-        was sent one step later, and connections whose delay is 0 the predicted state. Slower with delays.
+        Brain does: Heun is then of second order with coupling, too, and rk4 of fourth. With delays, whole steps each,
+        a stage reads what was sent that much before its own time: Heun's corrector one step later than the predictor,
+        rk4's inner stages in the middle of a step, where the nodes' states are known to fourth order from their own
+        step (of a given history by cubic interpolation). Connections of delay 0 read the stage's own point. Slower
+        with delays.
     initial: values by state name (as parameters), a `History`, the `final` of a result, or None; what is not given is
         drawn from the model's ranges.
     stimulus: one or several of `stimulus`.

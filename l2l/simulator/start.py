@@ -143,9 +143,28 @@ def sends(
             )
         rows = past[members][:, -horizon:]
     values = {f"{kind}.{s.name}": rows[:, :, i] for i, s in enumerate(system.states) for kind in ("x", "r")}
+    if step.midpoints:
+        back = rows * 0.0 if past is None else (_middles(past[members]) - past[members])[:, -horizon:]
+        values |= {f"m.{s.name}": back[:, :, i] for i, s in enumerate(system.states)}
     flat = {name: value[:, None, :] for name, value in parameters.items()}
     sent = [np.broadcast_to(v, rows[:, :, 0].shape) for v in evaluate(step.channels, {**values, **flat})]
     return np.stack(sent, axis=1) if sent else np.empty((len(members), 0, 1, state.shape[2]))
+
+
+def _middles(past: Array) -> Array:
+    """What was half a step before each row of (simulation, time, state, node), by the cubic through four rows.
+
+    With fewer rows the polynomial through those there are; what was before the first row equals it.
+    """
+    rows = past.shape[1]
+    result = past.copy()
+    for row in range(1, rows):
+        first = min(max(row - 2, 0), max(rows - 4, 0))
+        at = np.arange(first, min(first + 4, rows))
+        others = np.where(np.eye(len(at), dtype=bool), np.nan, at)
+        weights = np.nanprod((row - 0.5 - others) / (at[:, None] - others), axis=1)
+        result[:, row] = np.tensordot(past[:, at], weights, axes=(1, 0))
+    return result
 
 
 def carried(initial: Any, state: Array, precision: str) -> Array:

@@ -46,12 +46,16 @@ OWN = {
 
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("speed", [None, 5.0, 60.0])
-@pytest.mark.parametrize("per_stage", [False, True])
-def test_lanes_follow_the_reference(network: Connectome, name: str, speed: float | None, per_stage: bool) -> None:
+@pytest.mark.parametrize(("per_stage", "integrator"), [(False, "heun"), (True, "heun"), (True, "rk4")])
+def test_lanes_follow_the_reference(
+    network: Connectome, name: str, speed: float | None, per_stage: bool, integrator: str
+) -> None:
     lengths = np.array(network.tract_lengths)
     lengths[2] = 0.0
     mixed = Connectome(weights=network.weights + 0.01, tract_lengths=lengths, allow_self_connections=True)
-    options: dict[str, Any] = {"speed": speed, "coupling_per_stage": per_stage}
+    options: dict[str, Any] = {"speed": speed, "coupling_per_stage": per_stage, "integrator": integrator}
+    if integrator == "rk4":
+        options["noise"] = None
     expected = run(mixed, OWN[name], backend="reference", **options)
     np.testing.assert_allclose(run(mixed, OWN[name], **options), expected, rtol=1e-9, atol=1e-12)
 

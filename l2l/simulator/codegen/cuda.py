@@ -17,8 +17,8 @@ Arrays are flat, the tile first; L lanes, n nodes, K steps a block, T rows of th
     NI0, ... NW0, ... nodes of each group or sensor (pointers, then nodes) and their weights
 Private to a thread, in shared memory where there is room: C coupling sums [channel, row, K], Z noise [state, K, 4].
 T holds the longest delay and K more rows, so that a group may write its K steps while another still reads the past.
-Where coupling is taken at every stage, K is 1 and each stage is a pass over the nodes. With delays the last one
-replaces what the stage before it sent, which others may still read: it is put aside until all have read.
+Where coupling is taken at every stage, K is 1 and each stage is a pass over the nodes. With delays the passes after the
+first replace what others may still read: what they send is put aside until all have read.
 """
 
 from __future__ import annotations
@@ -252,11 +252,23 @@ class CudaEmitter(CudaSums):
     def kept_place(self, index: int) -> str:
         return f"(i*{kept_between_stages(self.step, self.layout)} + {index})*{self.L}"
 
-    def send(self, channels: list[str], ring: bool) -> list[str]:
+    def send(self, channels: list[str], ring: bool, first: int = 0) -> list[str]:
         if not self.sends_later:
-            return super().send(channels, ring)
-        first = len(self.step.held())
-        return [f"store(Q, {self.kept_place(first + c)}, {text})" for c, text in enumerate(channels)]
+            return super().send(channels, ring, first)
+        return [f"store(Q, {self.sent_place(c)}, {text})" for c, text in enumerate(channels, first)]
+
+    def sent_place(self, channel: int) -> str:
+        return self.kept_place(len(self.step.held()) + channel)
+
+    def flush(self, stage: int) -> list[str]:
+        """Puts into the ring what a stage has sent, as soon as all have read what stood there."""
+        step = self.step
+        channels = list(self.channels)
+        if stage < len(step.stages):
+            first = step.first_channel(step.stages[stage])
+            channels = channels[first : first + len(step.stages[stage].channels)]
+        sent = [f"store(R, {c}*plane + i*ring + at, load(Q, {self.sent_place(c)}))" for c in channels]
+        return [*self.own_nodes(sent), "cuda.syncthreads()"]
 
     def stimuli(self, kk: str) -> list[str]:
         # What differs between simulations lies in an array with tiles.
@@ -290,9 +302,10 @@ class CudaEmitter(CudaSums):
     def delayed(self) -> list[str]:
         L, K = self.L, self.K
         stages = len(self.step.stages)
-        nodes = [self.early_stage(m, "kk", ring=True) for m in range(stages)]
-        self.sends_later = stages > 0
-        nodes.append(self.node_stage("kk", ring=True))
+        nodes = []
+        for m in range(stages + 1):
+            self.sends_later = m > 0
+            nodes.append(self.early_stage(m, "kk", ring=True) if m < stages else self.node_stage("kk", ring=True))
         mirror = [
             "if at == 0:",
             *(
@@ -301,17 +314,14 @@ class CudaEmitter(CudaSums):
                 for k in range(K)
             ),
         ]
-        passes = self.nodes(self.delayed_sums("at"), nodes[0], [] if stages else mirror, 0)
+        passes = self.nodes(self.delayed_sums("at", self.step.heard(0)), nodes[0], [] if stages else mirror, 0)
         for m in range(1, stages + 1):
             # The stages after the first take what was sent one step later: the zero delays among them the new point.
             passes += [
                 *([f"ahead = wrapped(i32(at + {L} - rows), rows)"] if m == 1 else []),
-                *self.nodes(self.delayed_sums("ahead"), nodes[m], [], m),
+                *self.nodes(self.delayed_sums("ahead", self.step.heard(m)), nodes[m], [], m),
+                *self.flush(m),
             ]
-        if stages:
-            first = len(self.step.held())
-            sent = [f"store(R, {c}*plane + i*ring + at, load(Q, {self.kept_place(first + c)}))" for c in self.channels]
-            passes += [*self.own_nodes([*sent, *mirror]), "cuda.syncthreads()"]
         return [
             *self.prologue(),
             f"ring = (T + {K})*{L}",

@@ -23,17 +23,18 @@ class CudaSums(Emitter):
 
     # -- with delays ------------------------------------------------------------------------------------------------
 
-    def delayed_sums(self, now: str) -> list[str]:
-        """now: ring place of the next step; a delay of d steps is found d + 1 steps before it."""
+    def delayed_sums(self, now: str, heard: list[int]) -> list[str]:
+        """now: ring place of the next step; a delay of d steps is found d + 1 steps before it. heard: channels."""
         L, K, rows = self.L, self.K, self.layout.rows
-        places = [(c, r, k) for c in self.linear for r in range(rows) for k in range(K)]
+        added = [c for c in self.linear if c in heard]
+        places = [(c, r, k) for c in added for r in range(rows) for k in range(K)]
         inner = []
         for r in range(rows):
             work = [
                 f"o = u32(source + u32(wrapped(i32({now} - D[p + u32({r})]), rows)))",
                 *(
                     f"a{c}_{r}_{k} = fma(w, R{c}[o + u32({k * L})], a{c}_{r}_{k})"
-                    for c in self.linear
+                    for c in added
                     for k in range(K)
                 ),
             ]
@@ -47,7 +48,7 @@ class CudaSums(Emitter):
             *(f"store(C, {self.sum_place(c, str(r), str(k))}, a{c}_{r}_{k})" for c, r, k in places),
         ]
         pairs = []
-        for c in self.pairs:
+        for c in (c for c in self.pairs if c in heard):
             pairs += self.pair_sums(
                 c,
                 f"R{c}[u32(i*ring) + u32(wrapped(i32({now} - {L}), rows))]",

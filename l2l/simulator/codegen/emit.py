@@ -79,6 +79,7 @@ class Emitter(RecorderLines):
             leaves[f"x.{state.name}"] = (f"x{index}", 2)
             leaves[f"z.{state.name}"] = (f"z{index}", 2)
             leaves |= {f"e.{state.name}": (f"e{index}", 2), f"r.{state.name}": (f"turned{index}", 2)}
+            leaves[f"m.{state.name}"] = (f"mid{index}", 2)
         for index in range(len(step.channels)):
             leaves[f"sum.{index}"] = (f"c{index}", 2)
         for index, (name, (array, _)) in enumerate(self.slots.items()):
@@ -104,9 +105,13 @@ class Emitter(RecorderLines):
         L, ns = self.L, len(self.step.states)
         turned = self.turned()
         increments = [self.increment(name, node) for name, node in self.step.increments.items()]
-        lines, texts = self.printer.print(increments, "t")
+        lines, texts = self.printer.print([*increments, *self.step.midpoints.values()], "t")
         self.printer.forget_step()
-        update = [f"d{i} = {text}" for i, text in enumerate(texts)]
+        update = [f"d{i} = {text}" for i, text in enumerate(texts[:ns])]
+        update += [
+            f"{self.printer.leaves[f'm.{name}'][0]} = {text}"
+            for name, text in zip(self.step.midpoints, texts[ns:], strict=True)
+        ]
         for i, state in enumerate(self.step.states):
             update += self.update(i, clip(symbol(f"x.{state.name}"), state))
         update += self.turned()
@@ -162,7 +167,7 @@ class Emitter(RecorderLines):
             *self.held_before(number),
             *lines,
             *(f"store(Q, {self.held_place(name)}, {text})" for name, text in zip(stage.held, held, strict=True)),
-            *self.send(channels, ring),
+            *self.send(channels, ring, self.step.first_channel(stage)),
         ]
         fetch = self.before_node if number == 0 else []
         before = [*fetch, *self.states_of_node(), *turned, *self.constants_of_node()]
@@ -200,11 +205,11 @@ class Emitter(RecorderLines):
                 lines.append(f"p{index} = load(P2, ({slot}*n + i)*{self.L})")
         return lines
 
-    def send(self, channels: list[str], ring: bool) -> list[str]:
-        """Puts what node i sends where the others read it."""
+    def send(self, channels: list[str], ring: bool, first: int = 0) -> list[str]:
+        """Puts what node i sends, on the channels from `first` on, where the others read it."""
         L = self.L
         place = "{c}*plane + i*ring + at + kk*{L}" if ring else "new + ({c}*n + i)*{L}"
-        return [f"store(R, {place.format(c=c, L=L)}, {text})" for c, text in enumerate(channels)]
+        return [f"store(R, {place.format(c=c, L=L)}, {text})" for c, text in enumerate(channels, first)]
 
     def increment(self, name: str, node: Node) -> Node:
         """What is added to a state, less what rounding has added before (Kahan); a product is fused with it."""

@@ -76,7 +76,7 @@ class LaneEmitter(Emitter):
             # The stages after the first take what was sent one step later: the zero delays among them the new point.
             shift = "tB" if m == 0 else f"(tB + {L})"
             passes += [
-                *self.delayed_coupling(shift),
+                *self.delayed_coupling(shift, self.step.heard(m)),
                 *(["at = tB & mask", *self.counters()] if m == 0 else []),
                 "for i in range(n):",
                 *indented(node),
@@ -98,10 +98,12 @@ class LaneEmitter(Emitter):
             ),
         ]
 
-    def delayed_coupling(self, now: str) -> list[str]:
+    def delayed_coupling(self, now: str, heard: list[int]) -> list[str]:
         L, K = self.L, self.K
         direct = []
         for c in self.pairs:
+            if c not in heard:
+                continue
             direct += self.pair_sums(
                 c,
                 f"{c}*plane + i*ring + (({now} - {L}) & mask)",
@@ -111,7 +113,7 @@ class LaneEmitter(Emitter):
             )
         if direct:
             direct = ["for i in range(n):", *indented(direct)]
-        pairs = [(c, k) for c in self.linear for k in range(K)]
+        pairs = [(c, k) for c in self.linear if c in heard for k in range(K)]
         if not pairs:
             return direct
         tiled = self.layout.tiled
@@ -129,7 +131,7 @@ class LaneEmitter(Emitter):
             ),
             *(f"store(C, {place[c, k]}, a{c}_{k})" for c, k in pairs),
         ]
-        clear = [f"for q in range({len(pairs)}*n):", f"    store(C, q*{L}, broadcast(zero))"] if tiled else []
+        clear = [f"for q in range({len(self.linear) * K}*n):", f"    store(C, q*{L}, broadcast(zero))"] if tiled else []
         return [*direct, *clear, "for jt in range(tiles):", "    for i in range(n):", *indented(indented(loop))]
 
     def mirror(self) -> list[str]:

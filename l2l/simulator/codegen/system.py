@@ -3,7 +3,7 @@
 Symbols of these graphs: x.NAME state; p.NAME model parameter; p.coupling.NAME coupling parameter; sum.I weighted sum of
 channel I; k in-strength; z.NAME standard normal; p.noise.NAME its strength; x.noise.NAME state of coloured noise,
 p.decay.NAME and p.kick.NAME its factors; v.K waveform K; q.NAME what an earlier stage of the step left; dt;
-r.NAME a phase within one turn, e.NAME what rounding has added to its state.
+r.NAME a phase within one turn, e.NAME what rounding has added to its state; m.NAME what leads back to mid-step.
 """
 
 from __future__ import annotations
@@ -54,10 +54,12 @@ class Stage:
     """A stage of the step before its last one, where coupling is taken at every stage.
 
     held: what is kept for the later stages of the step, by q. symbol. channels: what is sent at the next stage's point.
+    between: that point lies in the middle of the step, so it is sent on the second half of the step's channels.
     """
 
     held: Mapping[str, Node]
     channels: tuple[Node, ...]
+    between: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Step:
     the state after the step and the coupling of the step.
     stages: those before the last; between two the nodes exchange what they send. Empty: coupling is taken once a step.
     pairs: as in `System`. reduced: what the r. symbols are, over x. and e., by state; see `phases`.
+    midpoints: what the m. symbols are, by state. If there are any, the second half of the channels is what was sent in
+    the middle of the step: stages there read it where the delay points.
     """
 
     states: tuple[StateVariable, ...]
@@ -78,12 +82,27 @@ class Step:
     stages: tuple[Stage, ...] = ()
     pairs: Mapping[int, Node] = field(default_factory=dict)
     reduced: Mapping[str, Node] = field(default_factory=dict)
+    midpoints: Mapping[str, Node] = field(default_factory=dict)
 
     def roots(self) -> list[Node]:
         nodes = [*self.channels, *self.increments.values(), *(n for group in self.observed for n in group)]
         for stage in self.stages:
             nodes += [*stage.held.values(), *stage.channels]
-        return [*nodes, *self.pairs.values(), *self.reduced.values()]
+        return [*nodes, *self.pairs.values(), *self.reduced.values(), *self.midpoints.values()]
+
+    def heard(self, number: int) -> list[int]:
+        """The channels whose sums a stage reads, counted from 0; the last stage is that of the increments."""
+        if number < len(self.stages):
+            graphs = [*self.stages[number].held.values(), *self.stages[number].channels]
+        else:
+            graphs = [*self.increments.values(), *(n for group in self.observed for n in group)]
+            graphs += self.midpoints.values()
+        read = symbols(graphs)
+        return [c for c in range(len(self.channels)) if f"sum.{c}" in read]
+
+    def first_channel(self, stage: Stage) -> int:
+        """The first channel that a stage sends on."""
+        return len(self.channels) // 2 if stage.between else 0
 
     def held(self) -> list[str]:
         """Names of the q. symbols, in the order in which they are computed."""
@@ -194,10 +213,12 @@ def advance(
     constants: Mapping[str, float] | None = None,
     per_stage: bool = False,
     compensated: bool = False,
+    between: bool = False,
 ) -> Step:
     """The graphs of one step.
 
     per_stage: coupling is taken anew at each stage of the integrator, not once a step.
+    between: with delays, stages in the middle of the step read what was sent in the middle of a step.
     compensated: the kernel knows what rounding has added to each state; phases are then read within one turn.
 
     noisy: states with noise. coloured: it is a state of its own, that follows those of the model.
@@ -233,7 +254,7 @@ def advance(
 
     stages: list[Stage] = []
     if per_stage and system.channels and len(integrator.stages) > 1:
-        stages = _stages(system, integrator, own, increments)
+        stages = _stages(system, integrator, own, increments, between)
     else:
         for number in range(1, len(integrator.stages) + 1):
             slopes = substitute(system.derivatives.values(), _point(system, integrator, own, number))
@@ -242,6 +263,9 @@ def advance(
                 own[state.name][f"k{number}"] = slope
     for state in states:
         increments[state.name] = parse(integrator.increment, own[state.name], f"increment of {integrator.name}")
+    channels, midpoints = system.channels, dict[str, Node]()
+    if stages and between:
+        channels, midpoints = _middle(system, integrator, own)
 
     every = (*states, *hidden)
     turns: dict[str, float] = {}
@@ -260,11 +284,13 @@ def advance(
         {f"x.{name}": reduced_symbol(name) for name in turns},
         Step(
             states=every,
-            channels=system.channels,
+            channels=channels,
             increments={state.name: increments[state.name] for state in every},
             observed=tuple(tuple(substitute(group, coupled)) for group in observed),
             stages=tuple(stages),
             reduced={n: within_a_turn(symbol(f"x.{n}"), symbol(f"e.{n}"), turn) for n, turn in turns.items()},
+            midpoints=midpoints,
+            pairs={**system.pairs, **{len(channels) // 2 + i: p for i, p in system.pairs.items() if midpoints}},
         ),
     )
 
@@ -280,8 +306,26 @@ def _point(
     return point
 
 
+def _middle(
+    system: System, integrator: Integrator, own: Mapping[str, Mapping[str, Node]]
+) -> tuple[tuple[Node, ...], dict[str, Node]]:
+    """The channels with those of the middle of the step behind them, and what leads there from its end, by state."""
+    sent = symbols(system.channels)
+    back, point = {}, {}
+    for state in system.states:
+        here = f"x.{state.name}"
+        if here in sent:
+            back[state.name] = parse(integrator.midpoint, own[state.name], f"midpoint of {integrator.name}")
+            point[here] = clip(make("add", symbol(here), symbol(f"m.{state.name}")), state)
+    return (*system.channels, *substitute(system.channels, point)), back
+
+
 def _stages(
-    system: System, integrator: Integrator, own: dict[str, dict[str, Node]], increments: dict[str, Node]
+    system: System,
+    integrator: Integrator,
+    own: dict[str, dict[str, Node]],
+    increments: dict[str, Node],
+    between: bool,
 ) -> list[Stage]:
     """The stages before the last, each with the coupling of its own point.
 
@@ -289,6 +333,9 @@ def _stages(
     """
     coupled = {f"c.{name}": node for name, node in system.inputs.items()}
     equations = substitute(system.derivatives.values(), coupled)
+    count = len(system.channels)
+    halfway = {f"sum.{i}": symbol(f"sum.{count + i}") for i in range(count)}
+    middle = [between and time not in (0.0, 1.0) for time in integrator.times]
     names = [state.name for state in system.states]
     held: dict[str, Node] = {}
 
@@ -299,7 +346,8 @@ def _stages(
     stages = []
     last = len(integrator.stages)
     for number in range(1, last):
-        slopes = dict(zip(names, substitute(equations, _point(system, integrator, own, number)), strict=True))
+        here = substitute(equations, halfway) if middle[number - 1] else equations
+        slopes = dict(zip(names, substitute(here, _point(system, integrator, own, number)), strict=True))
         reached = {name: own[name] | {f"k{number}": slopes[name]} for name in names}
         ahead = _point(system, integrator, reached, number + 1)
         for name in names:
@@ -309,7 +357,7 @@ def _stages(
         if number == 1:  # coloured noise
             for name in increments:
                 increments[name] = hold(f"q.{name}", increments[name])
-        stages.append(Stage(dict(held), tuple(substitute(system.channels, ahead))))
+        stages.append(Stage(dict(held), tuple(substitute(system.channels, ahead)), between=middle[number]))
         held.clear()
     for name, slope in zip(names, substitute(equations, _point(system, integrator, own, last)), strict=True):
         own[name][f"k{last}"] = slope
@@ -329,21 +377,26 @@ def _pruned(system: System, fixed: Mapping[str, Node], turned: Mapping[str, Node
     held = [dict(zip(stage.held, fold(stage.held.values()), strict=True)) for stage in step.stages]
     observed = [tuple(substitute(group, fixed)) for group in step.observed]
     used = symbols([*increments.values(), *(n for h in held for n in h.values()), *(n for g in observed for n in g)])
-    kept = [i for i in range(len(system.channels)) if f"sum.{i}" in used]
+    kept = [i for i in range(len(step.channels)) if f"sum.{i}" in used]
+    half = len(system.channels)
     numbers = {f"sum.{old}": symbol(f"sum.{new}") for new, old in enumerate(kept)}
 
     def renumber(nodes: Mapping[str, Node]) -> dict[str, Node]:
         return dict(zip(nodes, substitute(nodes.values(), numbers), strict=True))
 
-    def channels(all_of_them: tuple[Node, ...]) -> tuple[Node, ...]:
-        return tuple(substitute(fold(all_of_them[i] for i in kept), numbers))
+    def channels(some: tuple[Node, ...], first: int = 0) -> tuple[Node, ...]:
+        return tuple(substitute(fold(some[i - first] for i in kept if first <= i < first + len(some)), numbers))
 
     return Step(
         states=step.states,
         channels=channels(step.channels),
         increments=renumber(increments),
         observed=tuple(tuple(substitute(group, numbers)) for group in observed),
-        stages=tuple(Stage(renumber(h), channels(s.channels)) for h, s in zip(held, step.stages, strict=True)),
-        pairs={new: fold([system.pairs[old]])[0] for new, old in enumerate(kept) if old in system.pairs},
+        stages=tuple(
+            Stage(renumber(h), channels(s.channels, half if s.between else 0), s.between)
+            for h, s in zip(held, step.stages, strict=True)
+        ),
+        pairs={new: fold([step.pairs[old]])[0] for new, old in enumerate(kept) if old in step.pairs},
         reduced=step.reduced,
+        midpoints=renumber(dict(zip(step.midpoints, fold(step.midpoints.values()), strict=True))),
     )

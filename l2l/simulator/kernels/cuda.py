@@ -22,7 +22,15 @@ from l2l.simulator.kernels.cuda_pack import Batch, Network, device_bytes, networ
 from l2l.simulator.problem import Outcome, Problem, Progress
 
 # Of what `Problem.needs` may name.
-ABLE = frozenset({"stimuli", "projections", "coupling functions of pairs of nodes", "coupling at every stage"})
+ABLE = frozenset(
+    {
+        "stimuli",
+        "projections",
+        "coupling functions of pairs of nodes",
+        "coupling at every stage",
+        "delayed coupling in the middle of a step",
+    }
+)
 SHARED_BYTES = 48 * 1024  # more needs an opt-in that numba-cuda does not offer
 REGISTERS = 65536  # of a multiprocessor, and of a block
 THREADS = 512  # of a block at most, so that a thread may have 128 registers

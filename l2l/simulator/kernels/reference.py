@@ -63,12 +63,14 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
         values |= {name: wave.table(now, 1)[0] for name, wave in p.waves.items()}
         for stage in step.stages:
             values |= dict(zip(stage.held, evaluate(stage.held.values(), values), strict=True))
-            for c, sent in enumerate(evaluate(stage.channels, values)):
+            for c, sent in enumerate(evaluate(stage.channels, values), step.first_channel(stage)):
                 past[(s + 1) % horizon, c] = sent
             # Later stages take what was sent one step later: the zero delays among them the new point.
             values |= couple(s + 1)
         with np.errstate(all="ignore"):
             increments = evaluate(step.increments.values(), values)
+            middle = evaluate(step.midpoints.values(), values)
+            values |= {f"m.{name}": back for name, back in zip(step.midpoints, middle, strict=True)}
             for st, increment in zip(step.states, increments, strict=True):
                 moved = state[st.name] + increment
                 [state[st.name]] = evaluate([clip(symbol("x"), st)], {"x": moved})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,19 @@ import pytest
 from scipy.linalg import expm
 
 from l2l.errors import SimulationError
-from l2l.simulator import Connectome, CouplingInput, Model, StateVariable, coupling, models, monitors, noise, simulate
+from l2l.simulator import (
+    Connectome,
+    CouplingInput,
+    History,
+    Model,
+    StateVariable,
+    coupling,
+    integrators,
+    models,
+    monitors,
+    noise,
+    simulate,
+)
 
 WEIGHTS = np.array([[0.0, 1.0, 0.4], [0.3, 0.0, 0.9], [0.8, 0.2, 0.0]])
 DECAY = Model(
@@ -42,14 +55,46 @@ def test_order_of_convergence_of_a_coupled_system(integrator: str, per_stage: bo
     np.testing.assert_allclose(measured, order, atol=0.1)
 
 
-def test_heun_is_of_second_order_with_delays() -> None:
-    """Constant until 0, delay 0.5; compared with a run of steps fifty times as fine."""
-    fine = end(0.5 / 512, "heun", lengths=0.5, coupling_per_stage=True)
-    for per_stage, order in ((True, 2), (False, 1)):
+@pytest.mark.parametrize(("integrator", "order"), [("heun", 2), ("rk4", 4)])
+def test_order_of_convergence_with_delays(integrator: str, order: int) -> None:
+    """Constant until 0, so that the slope jumps there: steps of a 512th of the delay, halved twice, tell the truth."""
+    true = end(0.5 / 512, "rk4", lengths=0.5, coupling_per_stage=True)
+    for per_stage, expected in ((True, order), (False, 1)):
         errors = [
-            np.abs(end(dt, "heun", lengths=0.5, coupling_per_stage=per_stage) - fine).max() for dt in (0.05, 0.025)
+            np.abs(end(dt, integrator, lengths=0.5, coupling_per_stage=per_stage) - true).max() for dt in (0.05, 0.025)
         ]
-        assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.15)
+        # The next order of the error shifts the measured one by about dt.
+        assert np.log2(errors[0] / errors[1]) == pytest.approx(expected, abs=0.2)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_rk4_is_of_fourth_order_where_delays_are_of_few_steps_or_none(backend: str) -> None:
+    """x(t) = exp(m t) v solves the delayed equation exactly if m v = -0.5 v + 0.8 W(m) v, W_ij = w_ij exp(-m d_ij)."""
+    lengths = np.array([[0.0, 0.1, 0.0], [0.2, 0.0, 0.1], [0.4, 0.3, 0.0]])  # of 1 step and more, and of none
+    m, v = 0.0, START[0]
+    for _ in range(200):  # a fixed point: the largest growth
+        values, vectors = np.linalg.eig(0.8 * WEIGHTS * np.exp(-m * lengths) - 0.5 * np.eye(3))
+        m, v = float(values.real.max()), vectors[:, values.real.argmax()].real
+    network = Connectome(weights=WEIGHTS, tract_lengths=lengths)
+    errors = []
+    for dt in (0.1, 0.05, 0.025):
+        past = np.exp(m * dt * np.arange(-20, 1))[:, None, None] * v
+        found = simulate(
+            DECAY, network, coupling=coupling.Linear(a=0.8), duration=2.0, dt=dt, integrator="rk4", speed=1.0,
+            initial=History(past), precision="float64", coupling_per_stage=True, backend=backend,
+        ).array("raw")[0, -1, 0]  # fmt: skip
+        errors.append(np.abs(found - np.exp(2.0 * m) * v).max())
+    np.testing.assert_allclose(np.log2(np.array(errors[:-1]) / errors[1:]), 4, atol=0.3)
+
+
+def test_a_scheme_that_does_not_know_its_middle_is_refused(network: Connectome) -> None:
+    for changed in ({"midpoint": ""}, {"times": (0.0, 0.3, 0.5, 1.0)}):
+        scheme = dataclasses.replace(integrators.RK4, **changed)
+        with pytest.raises(SimulationError, match="stages at whole or half steps"):
+            simulate(
+                DECAY, network, duration=1.0, dt=0.1, integrator=scheme, speed=5.0, coupling_per_stage=True,
+                backend="reference",
+            )  # fmt: skip
 
 
 ENSEMBLE: dict[str, Any] = {
@@ -73,18 +118,15 @@ def test_lanes_follow_the_reference(network: Connectome, speed: float | None, in
     lengths[2], lengths[:, 5] = 0.0, 0.0  # some connections without delay read the predictor
     mixed = Connectome(weights=network.weights, tract_lengths=lengths)
     options = ENSEMBLE | {"speed": speed, "integrator": integrator, "noise": given}
-    if integrator == "rk4" and speed is not None:
-        with pytest.raises(SimulationError, match="stages at whole steps"):
-            simulate(models.MontbrioPazoRoxin, mixed, **options)
-        return
     expected = simulate(models.MontbrioPazoRoxin, mixed, backend="reference", **options).array("raw")
     found = simulate(models.MontbrioPazoRoxin, mixed, precision="float64", **options).array("raw")
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("speed", [None, 5.0])
-def test_no_batch_is_known_and_runs_go_on(network: Connectome, speed: float | None) -> None:
-    options = ENSEMBLE | {"speed": speed, "noise": noise.Additive(D=1e-3), "resumable": True}
+@pytest.mark.parametrize(("integrator", "speed"), [("heun", None), ("heun", 5.0), ("rk4", 5.0)])
+def test_no_batch_is_known_and_runs_go_on(network: Connectome, integrator: str, speed: float | None) -> None:
+    given = noise.Additive(D=1e-3) if integrator == "heun" else None
+    options = ENSEMBLE | {"speed": speed, "noise": given, "resumable": True, "integrator": integrator}
     whole = simulate(models.MontbrioPazoRoxin, network, **options)
     alone = simulate(
         models.MontbrioPazoRoxin, network, **options | {"parameters": {"eta": -4.0}, "seed": np.array([4])}
