@@ -38,6 +38,10 @@ class RunNotFoundError(StoreError):
     """No run of that id or name is in the database."""
 
 
+class QueryError(L2LError, ValueError):
+    """A query cannot be read, or names what is not there."""
+
+
 class ResumeError(L2LError, RuntimeError):
     """A recorded run cannot be continued to the same bits."""
 
