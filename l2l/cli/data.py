@@ -83,5 +83,30 @@ def load_fc(text: str) -> Any:
     return data.fc
 
 
+def load_matrix(text: str, what: str) -> Any:
+    """(row, column) numbers of a .npy, an .npz (its only array), a .csv or a .txt; one row where there is one axis."""
+    import zipfile
+
+    import numpy as np
+
+    file = Path(text)
+    kinds = (".npy", ".npz", ".csv", ".txt")
+    if file.suffix.lower() not in kinds:
+        raise L2LError(f"{what} must be a file that ends in one of {', '.join(kinds)}, but got {text!r}")
+    try:
+        if file.suffix.lower() in (".npy", ".npz"):
+            read = np.load(file, allow_pickle=False)
+            if file.suffix.lower() == ".npz":
+                if len(read.files) != 1:
+                    raise ValueError(f"it must hold one array, but holds {', '.join(read.files) or 'none'}")
+                read = read[read.files[0]]
+        else:
+            read = np.loadtxt(file, delimiter=_delimiter(file), ndmin=2)
+        matrix = np.atleast_2d(np.asarray(read, dtype=np.float64))
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise L2LError(f"{what}: {file} must hold numbers, but cannot be read: {error}") from error
+    return matrix
+
+
 def _delimiter(file: Path) -> str | None:
     return "," if "," in file.read_text(encoding="utf-8").split("\n", 1)[0] else None

@@ -15,14 +15,10 @@ import typer
 from l2l.cli.data import load_dataset
 from l2l.cli.options import JsonOption, app
 from l2l.cli.tables import show_rows
-from l2l.errors import L2LError, SimulationError, nearest
+from l2l.errors import L2LError, SimulationError
 
 if TYPE_CHECKING:
-    from l2l.simulator.monitors import Monitor
     from l2l.simulator.result import Result
-
-
-MOST_SIMULATIONS = 1 << 20
 
 
 @app.command()
@@ -67,21 +63,45 @@ def simulate(
     ] = None,
     duration: Annotated[str, typer.Option(help='Simulated time: "10s", "5 min"; a plain number is seconds.')] = "10s",
     dt: Annotated[float, typer.Option(help="Integration step, ms.")] = 0.1,
-    speed: Annotated[float | None, typer.Option(help="Conduction speed, mm/ms. [default: no delays]")] = None,
+    speed: Annotated[float | None, typer.Option(help="Conduction speed, mm/ms. Default: no delays.")] = None,
     noise: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="[STATE=]SIGMA", help="Each step adds sigma sqrt(dt) z, dt in ms, to all states or the one named."
+            metavar="[STATE=]SIGMA",
+            help="Each step adds sigma sqrt(dt) z, dt in ms, to all states or the one named. "
+            "SIGMA,tau=5ms is coloured; SIGMA,factor=0.1*V multiplies.",
         ),
     ] = None,
+    stimulus: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATE:KIND,...",
+            help="Added to a state's derivative: V:step,amplitude=1,onset=2s,end=3s; V:pulses,width=10,period=500; "
+            "V:sinusoid,frequency=10 (Hz); V:series,file=FILE (a column a step). nodes=0,3 or labels: there only.",
+        ),
+    ] = None,
+    coupling: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[INPUT=]NAME",
+            help="Linear, Difference, Kuramoto ...; --set coupling.a=... sets its parameters. Default: the model's.",
+        ),
+    ] = None,
+    per_stage: Annotated[
+        bool, typer.Option("--coupling-per-stage", help="Take the coupling at each stage, not once a step.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Simulation i of a sweep has the number seed + i.")] = 0,
     monitor: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND:PERIOD", help="raw, subsample, average or bold, and its period. [default: raw:1ms]"),
+        typer.Option(
+            metavar="KIND:PERIOD,...",
+            help="raw, subsample, average, global, bold; spatial,groups=FILE|hemispheres; eeg|meg|seeg,gain=FILE. "
+            "Then variables=, name=, reference=, sensors=; drive=, skip= (bold). Default: raw:1ms.",
+        ),
     ] = None,
     normalise: Annotated[
         str | None,
-        typer.Option(help="Scale the weights by: max, mean, rows, strength, spectral. [default: not at all]"),
+        typer.Option(help="Scale the weights by: max, mean, rows, strength, spectral. Default: not at all."),
     ] = None,
     lengths: Annotated[
         str | None, typer.Option(help="Tract lengths (mm): a second .csv, or a variable of the .mat.")
@@ -89,7 +109,7 @@ def simulate(
     integrator: Annotated[str, typer.Option(help="euler, heun or rk4.")] = "heun",
     backend: Annotated[str, typer.Option(help="auto, cpu, cuda, or reference (float64, slow).")] = "auto",
     precision: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    threads: Annotated[int | None, typer.Option(min=1, help="[default: one for each core]")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Write what the monitors kept.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw what the first monitor kept.")] = None,
     as_json: JsonOption = False,
@@ -99,18 +119,17 @@ def simulate(
 
     import numpy as np
 
+    from l2l.cli import specifications
     from l2l.duration import seconds
     from l2l.simulator import models, monitors
     from l2l.simulator import simulate as run_simulations
-    from l2l.simulator.noise import Additive
 
     # Everything that can be refused is refused before anything is simulated.
     model = models.get(name)
-    swept = _sweep(values or [])
+    swept = specifications.sweep(values or [])
     if not (math.isfinite(dt) and dt > 0):
         raise SimulationError(f"dt > 0 must hold, but got dt = {dt!r} ms")
     every = max(1, round(1 / dt)) * dt  # 1 ms, or what is nearest to it
-    given = [_monitor(text) for text in monitor or [f"raw:{every:.12g}ms"]]
     if out is not None and (out.suffix != ".npz" or not out.resolve().parent.is_dir()):
         raise L2LError(f"--out must be a file that ends in .npz, in a folder that exists, but got {str(out)!r}")
     if plot is not None:
@@ -121,12 +140,16 @@ def simulate(
     network = load_dataset(connectome, lengths).connectome
     if normalise is not None:
         network = network.normalised(normalise)  # type: ignore[arg-type] # an unknown one is refused there
-    sigma = _noise(noise or [])
+    given = [specifications.monitor(text, network) for text in monitor or [f"raw:{every:.12g}ms"]]
+    driving = [specifications.stimulus(text, network) for text in stimulus or []]
+    random = specifications.noise(noise or [])
+    couplings = specifications.coupling(coupling or [])
 
     # The table needs the states: where no monitor keeps them all, a coarse one does, beside those asked for.
     duration_ms = seconds(duration) * 1e3
     steps = max(1, round(duration_ms / dt))
-    states = next((each.name for each in given if isinstance(each, monitors.Raw | monitors.SubSample)), None)
+    whole = (each for each in given if isinstance(each, monitors.Raw | monitors.SubSample) and not each.variables)
+    states = next((each.name for each in whole), None)
     kept = list(given)
     if states is None:
         states = "_states"
@@ -135,8 +158,8 @@ def simulate(
     with _bar(f"{model.name}, {network.n_nodes} regions, {duration_ms / 1e3:g} s") as progress:
         result = run_simulations(
             model, network, duration=duration_ms, dt=dt, parameters=swept, integrator=integrator, speed=speed,
-            seed=seed, noise=Additive(sigma=sigma) if sigma else None, monitors=kept, backend=backend,
-            precision=precision, threads=threads, progress=progress,
+            seed=seed, noise=random, monitors=kept, backend=backend, precision=precision, threads=threads,
+            progress=progress, stimulus=driving, coupling=couplings, coupling_per_stage=per_stage,
         )  # fmt: skip
     elapsed = time.perf_counter() - start
 
@@ -147,6 +170,9 @@ def simulate(
         for each in given:
             arrays |= {each.name: result.array(each.name), f"{each.name}_time_ms": result.times[each.name]}
             arrays |= {f"{each.name}_variables": np.array(result.variables[each.name], dtype=str)}
+            axis, names = result.axes[each.name]
+            if names is not None:
+                arrays[f"{each.name}_{axis}"] = np.array(names)
         arrays |= {f"parameter_{key}": np.broadcast_to(np.ravel(value), len(rows)) for key, value in swept.items()}
         arrays |= {"diverged_at": result.status.diverged_at, "labels": np.array(network.labels)}
         try:
@@ -172,69 +198,6 @@ def simulate(
     for file in (out, plot):
         if file is not None:
             typer.echo(f"written: {file}")
-
-
-def _sweep(texts: list[str]) -> dict[str, Any]:
-    """Parameters by name: a number, or (simulation, 1) with every combination of what is swept, the last fastest."""
-    import numpy as np
-
-    lists: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = (part.strip() for part in text.partition("="))
-        law = "--set takes NAME=VALUE, NAME=a,b,c or NAME=low:high:n with n >= 2"
-        try:
-            if not (equals and name and value):
-                raise ValueError
-            if ":" in value:
-                low, high, n = value.split(":")
-                if not 2 <= int(n) <= MOST_SIMULATIONS:
-                    raise ValueError
-                lists[name], repeated = np.linspace(float(low), float(high), int(n)), name in lists
-            else:
-                lists[name], repeated = np.array([float(each) for each in value.split(",")]), name in lists
-        except ValueError:
-            raise SimulationError(f"{law}, but got {text!r}") from None
-        if repeated:
-            raise SimulationError(f"--set takes each parameter once, but got {name!r} twice; sweep it with a,b,c")
-    total = math.prod(len(each) for each in lists.values())
-    if total > MOST_SIMULATIONS:
-        raise SimulationError(f"the sweep must have at most {MOST_SIMULATIONS:,} simulations, but has {total:,}")
-    grids = np.meshgrid(*lists.values(), indexing="ij") if lists else []
-    return {
-        name: float(each[0]) if len(each) == 1 else grid.reshape(-1, 1)
-        for (name, each), grid in zip(lists.items(), grids, strict=True)
-    }
-
-
-def _noise(texts: list[str]) -> Any:
-    """sigma for all states, by state name, or None."""
-    sigmas: dict[str, float] = {}
-    for text in texts:
-        state, equals, value = text.rpartition("=")
-        try:
-            sigmas[state.strip() if equals else ""] = float(value)
-        except ValueError:
-            raise SimulationError(f"--noise takes SIGMA or STATE=SIGMA, but got {text!r}") from None
-    if "" in sigmas and len(sigmas) > 1:
-        raise SimulationError("--noise takes one sigma for all states, or one a state by name, but got both")
-    return sigmas.get("", sigmas or None)
-
-
-def _monitor(text: str) -> Monitor:
-    """KIND or KIND:PERIOD; a bare number is milliseconds, the unit of dt."""
-    from l2l.duration import seconds
-    from l2l.simulator import monitors
-
-    kinds = {"raw": monitors.Raw, "subsample": monitors.SubSample, "average": monitors.TemporalAverage}
-    kind, colon, period = text.partition(":")
-    if kind not in (*kinds, "bold"):
-        raise SimulationError(f"unknown monitor {kind!r}; {nearest(kind, (*kinds, 'bold'))}")
-    if not colon:
-        return monitors.Bold() if kind == "bold" else kinds[kind]()
-    written = period.strip()
-    bare = written.replace(".", "", 1).isdecimal()
-    length = seconds(written + "ms" if bare else written, f"the period of monitor {kind}") * 1e3
-    return monitors.Bold(tr=length) if kind == "bold" else kinds[kind](period=length)
 
 
 def _summaries(result: Result, monitor: str, swept: dict[str, Any]) -> list[dict[str, Any]]:
