@@ -59,8 +59,8 @@ from l2l.simulator import models, monitors, noise
 from l2l.simulator.codegen.cuda import emit_cuda
 from l2l.simulator.codegen.cuda_layout import CudaLayout
 from l2l.simulator.coupling import Kuramoto, Linear
-from l2l.simulator.kernels import cuda as kernel
-from l2l.simulator.kernels.cuda_offline import compile_ptx
+from l2l.simulator.kernels import cuda_plan
+from l2l.simulator.kernels.cuda_offline import compile_ptx, signature
 from l2l.simulator.prepare import prepare
 from l2l.simulator.problem import Problem
 
@@ -113,7 +113,7 @@ def compiled(layout: CudaLayout, source: str, architecture: int, threads: int, s
     from cuda.core import Linker, LinkerOptions, ObjectCode
 
     begun = time.perf_counter()
-    ptx = compile_ptx(source, layout, architecture)
+    ptx = compile_ptx(source, signature(layout), architecture)
     options = LinkerOptions(
         arch=f"sm_{architecture}",
         ptxas_options=["-v"],
@@ -161,9 +161,9 @@ def main() -> None:
     for name in options.models:
         for longest in (options.longest, None):
             case = problem(name, options.nodes, longest, options.simulations, options.precision)
-            layout, groups = kernel.plan(case)
+            layout, groups = cuda_plan.plan(case)
             source = emit_cuda(case.step, layout)
-            shared = kernel.shared_bytes(case, layout, groups)
+            shared = cuda_plan.shared_bytes(case, layout, groups)
             r = compiled(layout, source, options.architecture, layout.lanes * groups, shared)
             blocks, resident = r.occupancy(options.architecture)
             label = f"{name}, {'delays' if longest else 'no delays'} ({'+'.join(layout.shared)})"

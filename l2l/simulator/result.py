@@ -67,7 +67,7 @@ class Result(Mapping[str, Any]):
     Raw, SubSample, TemporalAverage: (simulation, time, variable, node). SpatialAverage and Projection: with an axis
     `group` or `sensor` in place of `node`; GlobalAverage: without it. Bold: (simulation, time, node), a volume each
     TR.
-    `array(name)` gives the plain NumPy array.
+    `array(name)` gives the plain NumPy array, or the array on the GPU where it was left there.
     """
 
     arrays: Mapping[str, NDArray[np.floating]]
@@ -102,7 +102,7 @@ class Result(Mapping[str, Any]):
         )
 
     def array(self, name: str) -> NDArray[np.floating]:
-        """The recording as a NumPy array."""
+        """The recording as a NumPy array, or, left on the GPU, as one with `__cuda_array_interface__`."""
         if name not in self.arrays:
             raise SimulationError(f"no monitor named {name!r}; {nearest(name, self.arrays)}")
         return self.arrays[name]
@@ -110,7 +110,9 @@ class Result(Mapping[str, Any]):
     def __getitem__(self, name: str) -> xarray.DataArray:
         import xarray
 
-        values = self.array(name)
+        values: Any = self.array(name)
+        if not isinstance(values, np.ndarray):
+            values = values.copy_to_host()
         coordinates: dict[str, Any] = {"time": ("time", self.times[name], {"units": "ms"})}
         axis, labels = self.axes.get(name, ("node", None))
         dims = ["simulation", "time", *([axis] if axis else [])]

@@ -60,6 +60,7 @@ def simulate(
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
     resumable: bool = False,
+    on_device: bool = False,
 ) -> Result:
     """Simulates every member of an ensemble and returns what the monitors kept.
 
@@ -92,6 +93,8 @@ def simulate(
     precision: "float32" or "float64".
     threads: None: one for each core this process may use, no more than OMP_NUM_THREADS says. progress: called with the
         finished fraction.
+    on_device: leave what the monitors kept in the GPU's memory (backend "cuda" only): `result.array(name)` is then a
+        device array with `__cuda_array_interface__`, from which `result[name]` is copied.
     resumable: keep the delayed history in `final`, so that the run can be continued (without delays it always can).
 
     Raises SimulationError or ModelError before anything is run. Warns (RangeWarning) of a parameter outside its usual
@@ -101,6 +104,8 @@ def simulate(
         model = models.get(model)
     if backend not in BACKENDS:
         raise SimulationError(f"unknown backend {backend!r}; {nearest(backend, BACKENDS)}")
+    if on_device and backend != "cuda":
+        raise SimulationError(f"on_device=True needs backend='cuda', but got backend={backend!r}")
     if backend == "cuda":
         cuda_device.require()
     prepared = prepare(
@@ -111,10 +116,10 @@ def simulate(
         coupling_per_stage=coupling_per_stage,
     )  # fmt: skip
     needs = frozenset[str]().union(*(problem.needs() for _, problem in prepared.problems))
-    return _gather(prepared, _engine(backend, resumable, needs), threads, progress, connectome, resumable)
+    return _gather(prepared, _engine(backend, resumable, on_device, needs), threads, progress, connectome, resumable)
 
 
-def _engine(backend: str, resumable: bool, needs: frozenset[str]) -> Callable[..., Outcome]:
+def _engine(backend: str, resumable: bool, on_device: bool, needs: frozenset[str]) -> Callable[..., Outcome]:
     if backend == "reference":
         from l2l.simulator.kernels import reference
 
@@ -124,9 +129,9 @@ def _engine(backend: str, resumable: bool, needs: frozenset[str]) -> Callable[..
 
         lacking = needs - getattr(cuda, "ABLE", frozenset[str]())
         if not lacking:
-            return functools.partial(cuda.run, resumable=resumable)
+            return functools.partial(cuda.run, resumable=resumable, on_device=on_device)
         if backend == "cuda":
-            raise SimulationError(f"backend 'cuda' cannot do {', '.join(sorted(lacking))} yet; use 'auto' or 'cpu'")
+            raise SimulationError(f"backend 'cuda' cannot do {', '.join(sorted(lacking))} yet; use backend='cpu'")
     from l2l.simulator.kernels import cpu
 
     return cpu.run
@@ -172,7 +177,11 @@ def _gather(
 
 
 def _joined(parts: list[tuple[NDArray[np.int64], Outcome]], simulations: int) -> Outcome:
-    def join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    def join(arrays: list[Any]) -> Any:
+        if not isinstance(arrays[0], np.ndarray):  # they are on the device
+            from l2l.simulator.kernels import cuda_output
+
+            return cuda_output.joined([(m, a) for (m, _), a in zip(parts, arrays, strict=True)], simulations)
         joined = np.empty((simulations, *arrays[0].shape[1:]), arrays[0].dtype)
         for (members, _), array in zip(parts, arrays, strict=True):
             joined[members] = array

@@ -26,6 +26,11 @@ def require() -> None:
         raise SimulationError(f"backend 'cuda' needs a GPU: {lacking}; or use backend='cpu'")
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Whether the device has no memory left (CUDA_ERROR_OUT_OF_MEMORY is 2)."""
+    return isinstance(error, MemoryError) or getattr(error, "code", None) == 2 or "OUT_OF_MEMORY" in str(error)
+
+
 @functools.cache
 def usable() -> bool:
     """Whether there is a GPU to be taken unasked. Warns, once, where only a package is lacking."""

@@ -23,7 +23,23 @@ def signature(layout: CudaLayout) -> Any:
     )  # fmt: skip
 
 
-def compile_ptx(source: str, layout: CudaLayout, architecture: int) -> str:
+def history_signature(layout: CudaLayout) -> Any:
+    """Types of the arguments of the kernel that makes the delay ring."""
+    from numba import types as t
+
+    reals, whole = getattr(t, layout.precision)[::1], t.int64
+    return t.void(reals, reals, whole, whole, whole)
+
+
+def move_signature(layout: CudaLayout) -> Any:
+    """Types of the arguments of the kernel that puts recordings into the order of the simulations."""
+    from numba import types as t
+
+    reals, whole = getattr(t, layout.precision)[::1], t.int64
+    return t.void(reals, reals, t.int64[::1], whole, whole, whole)
+
+
+def compile_ptx(source: str, types_of_arguments: Any, architecture: int) -> str:
     """PTX of the kernel that `source` defines, for compute capability `architecture`, 90 for 9.0."""
     from numba import cuda
     from numba.cuda import dispatcher
@@ -38,7 +54,7 @@ def compile_ptx(source: str, layout: CudaLayout, architecture: int) -> str:
         head, kernel = source.rsplit("@cuda.jit(", 1)  # the plain function is wanted
         module: Any = types.ModuleType("l2l_offline")
         exec(head + kernel.split(")\n", 1)[1], module.__dict__)
-        ptx, _ = cuda.compile_ptx(module.kernel, signature(layout), cc=divmod(architecture, 10))
+        ptx, _ = cuda.compile_ptx(module.kernel, types_of_arguments, cc=divmod(architecture, 10))
     finally:
         dispatcher.get_current_device = asked
     return str(ptx)

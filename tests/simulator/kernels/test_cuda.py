@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from l2l.errors import SimulationError
-from l2l.simulator import Connectome, coupling, models, monitors, noise, simulate
-from l2l.simulator.codegen.cuda import emit_cuda
-from l2l.simulator.kernels import cpu, cuda, cuda_device, cuda_offline
+from l2l.simulator import Connectome, coupling, models, monitors, noise, simulate, stimulus
+from l2l.simulator.codegen.cuda import emit_cuda, emit_history
+from l2l.simulator.kernels import cpu, cuda, cuda_device, cuda_offline, cuda_output, cuda_plan
 from l2l.simulator.prepare import prepare
 from l2l.simulator.problem import Problem
 
@@ -102,18 +102,21 @@ def test_a_gpu_with_its_package_lacks_nothing(monkeypatch: pytest.MonkeyPatch) -
 # -- the plan ----------------------------------------------------------------------------------------------------------
 
 
-def ensemble(model: str, nodes: int, simulations: int, speed: float | None, precision: str = "float32") -> Problem:
+def ensemble(
+    model: str, nodes: int, simulations: int, speed: float | None, precision: str = "float32", **changes: Any
+) -> Problem:
     """Delays of 16 to 128 steps at a speed of 1."""
     rng = np.random.default_rng(4)
     dt = 0.01 if model in FINE else 0.1
     weights = rng.random((nodes, nodes)) / nodes
     lengths = (16 + 112 * rng.random((nodes, nodes))) * dt
-    return prepare(
-        models.MODELS[model], weights, lengths, parameters={"coupling.a": np.linspace(0.01, 0.1, simulations)[:, None]},
-        coupling=coupling.Linear(), integrator="heun", noise=noise.Additive(sigma=1e-3), duration=500 * dt, dt=dt,
-        speed=speed, initial=None, seed=7, simulations=simulations, precision=precision,
-        monitors=(monitors.TemporalAverage(period=10 * dt), monitors.Bold(tr=250 * dt, step=50 * dt)),
-    ).problems[0][1]  # fmt: skip
+    chosen: dict[str, Any] = {
+        "parameters": {"coupling.a": np.linspace(0.01, 0.1, simulations)[:, None]}, "coupling": coupling.Linear(),
+        "integrator": "heun", "noise": noise.Additive(sigma=1e-3), "duration": 500 * dt, "dt": dt, "speed": speed,
+        "initial": None, "seed": 7, "simulations": simulations, "precision": precision,
+        "monitors": (monitors.TemporalAverage(period=10 * dt), monitors.Bold(tr=250 * dt, step=50 * dt)),
+    }  # fmt: skip
+    return prepare(models.MODELS[model], weights, lengths, **{**chosen, **changes}).problems[0][1]
 
 
 @pytest.mark.parametrize("speed", [None, 1.0])
@@ -121,35 +124,74 @@ def ensemble(model: str, nodes: int, simulations: int, speed: float | None, prec
 def test_every_size_fits_the_device(speed: float | None, precision: str) -> None:
     for nodes, simulations in ((2, 1), (68, 1024), (68, 65536), (100, 40), (400, 4096)):
         p = ensemble("MontbrioPazoRoxin", nodes, simulations, speed, precision)
-        layout, groups = cuda.plan(p)
+        layout, groups = cuda_plan.plan(p)
         threads = layout.lanes * groups
         assert threads <= 1024
-        assert cuda.shared_bytes(p, layout, groups) <= 48 * 1024
+        assert cuda_plan.shared_bytes(p, layout, groups) <= 48 * 1024
         assert -(-threads // 32) * 32 * layout.registers <= 65536
         assert layout.rows % 4 == 0  # four nodes share a block of random numbers
         assert layout.block <= 17
 
 
 def test_few_simulations_are_spread_over_the_device() -> None:
-    assert cuda.plan(ensemble("Kuramoto", 68, 65536, None))[0].lanes == 32
-    assert cuda.plan(ensemble("Kuramoto", 68, 1024, None))[0].lanes == 8
+    assert cuda_plan.plan(ensemble("Kuramoto", 68, 65536, None))[0].lanes == 32
+    assert cuda_plan.plan(ensemble("Kuramoto", 68, 1024, None))[0].lanes == 8
 
 
 # -- compiled, but not run ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="needs numba-cuda: pip install 'l2l[cuda]'")
+compiled = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None, reason="needs numba-cuda: pip install 'l2l[cuda]'"
+)
+
+
+@compiled
 @pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
 def test_the_compiler_rounds_as_the_source_says(speed: float | None) -> None:
     p = ensemble("JansenRit", 68, 4096, speed)
-    layout, _ = cuda.plan(p)
-    ptx = cuda_offline.compile_ptx(emit_cuda(p.step, layout), layout, 90)
+    layout, _ = cuda_plan.plan(p)
+    ptx = cuda_offline.compile_ptx(emit_cuda(p.step, layout), cuda_offline.signature(layout), 90)
     assert "fma.rn.f32" in ptx
     assert not re.findall(
         r"mul\.f32|mul\.ftz|\.approx|\.full|\.f64", ptx
     )  # neither to be fused, nor rough, nor widened
     if speed is None:
         assert "ld.shared" in ptx
+
+
+FEATURES: dict[str, dict[str, Any]] = {
+    "stages": {"coupling_per_stage": True},
+    "stages of rk4": {"coupling_per_stage": True, "integrator": "rk4", "noise": None},
+    "pairs": {"coupling": coupling.Custom("tanh(x_j - x_i)"), "parameters": {"coupling.a": 0.02}},
+    "sensors": {"monitors": (monitors.EEG(period=1.0, gain=np.ones((3, 5)), variables="V"),)},
+    "stimuli": {"stimulus": (stimulus.Sinusoid(state="V", amplitude=np.ones((3, 1)), frequency=40.0),)},
+}
+
+
+@compiled
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
+@pytest.mark.parametrize("name", FEATURES)
+def test_every_feature_compiles(name: str, speed: float | None, precision: str) -> None:
+    p = ensemble("MontbrioPazoRoxin", 5, 3, speed, precision, **FEATURES[name])
+    assert p.needs() <= cuda.ABLE
+    layout, _ = cuda_plan.plan(p)
+    ptx = cuda_offline.compile_ptx(emit_cuda(p.step, layout), cuda_offline.signature(layout), 90)
+    number = "f32" if precision == "float32" else "f64"
+    assert not re.findall(rf"mul\.{number}|\.approx|\.full", ptx)
+
+
+@compiled
+def test_what_surrounds_the_kernel_compiles() -> None:
+    p = ensemble("MontbrioPazoRoxin", 5, 3, 1.0)
+    layout, _ = cuda_plan.plan(p)
+    sources = (
+        (emit_history(p.step, layout), cuda_offline.history_signature(layout)),
+        (cuda_output.emit_move(False), cuda_offline.move_signature(layout)),
+    )
+    for source, signature in sources:
+        assert "st.global" in cuda_offline.compile_ptx(source, signature, 90)
 
 
 # -- on a GPU ----------------------------------------------------------------------------------------------------------
@@ -180,7 +222,7 @@ def test_the_gpu_has_the_bits_of_the_cpu(model: str, speed: float | None) -> Non
 @pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
 def test_tiles_and_batches_do_not_change_a_bit_on_the_gpu(speed: float | None) -> None:
     p = ensemble("MontbrioPazoRoxin", 68, 100, speed)
-    layout, groups = cuda.plan(p, 1)
+    layout, groups = cuda_plan.plan(p, 1)
     whole = cuda.run_layout(p, layout, groups)
     for lanes, at_once in ((32, 1), (16, 2), (8, None)):
         other = cuda.run_layout(p, dataclasses.replace(layout, lanes=lanes, shared=()), groups, tiles_at_once=at_once)

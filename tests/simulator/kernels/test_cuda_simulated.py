@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import cuda as numba_cuda
 
 from l2l.errors import SimulationError
 from l2l.simulator import Connectome, coupling, models, monitors, noise, simulate, stimulus
 from l2l.simulator.coupling import FUNCTIONS, Coupling
 from l2l.simulator.integrators import INTEGRATORS
-from l2l.simulator.kernels import cpu, cuda, reference
+from l2l.simulator.kernels import cpu, cuda, cuda_plan, reference
 from l2l.simulator.prepare import prepare
 from l2l.simulator.problem import Outcome, Problem
 
@@ -98,9 +99,10 @@ def test_every_model_coupling_and_integrator_agrees_with_the_reference(model: st
     agree(cuda.run(p), reference.run(p), 1e-10)
 
 
-PER_STAGE = [("heun", None), ("heun", 1.0), ("rk4", None)]
+PER_STAGE = [(integrator, speed) for integrator in ("heun", "rk4") for speed in (None, 1.0)]
 
 
+@pytest.mark.filterwarnings("ignore:dt = 0.1 ms is longer")
 @pytest.mark.parametrize(("integrator", "speed"), PER_STAGE)
 @pytest.mark.parametrize("name", ["Linear", "Difference", "of pairs"])
 def test_coupling_at_every_stage_is_that_of_the_reference(name: str, integrator: str, speed: float | None) -> None:
@@ -114,6 +116,7 @@ def test_coupling_at_every_stage_is_that_of_the_reference(name: str, integrator:
     agree(cuda.run(p), reference.run(p), 1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:dt = 0.1 ms is longer")
 @pytest.mark.parametrize(("integrator", "speed"), PER_STAGE)
 def test_stages_and_pairs_have_the_bits_of_the_cpu_kernel(integrator: str, speed: float | None) -> None:
     rng = np.random.default_rng(8)
@@ -125,7 +128,7 @@ def test_stages_and_pairs_have_the_bits_of_the_cpu_kernel(integrator: str, speed
     )  # fmt: skip
     assert p.step.pairs
     assert p.step.stages
-    layout, groups = cuda.plan(p, 1, simulated=True)
+    layout, groups = cuda_plan.plan(p, 1, simulated=True)
     theirs = cpu.run(p, threads=1)
     same_bits(cuda.run_layout(p, layout, groups), theirs)
     same_bits(cuda.run_layout(p, dataclasses.replace(layout, lanes=2, shared=("C",)), 1), theirs)
@@ -145,7 +148,7 @@ def test_groups_and_sensors_have_the_bits_of_the_cpu_kernel(speed: float | None)
     p = problem(speed=speed, precision="float32", monitors=kept)
     theirs = cpu.run(p, threads=1)
     assert [r.shape[-1] for r in theirs.records] == [1, 2, 3, 3, NODES]
-    layout, groups = cuda.plan(p, 1, simulated=True)
+    layout, groups = cuda_plan.plan(p, 1, simulated=True)
     assert (layout.block > 1) == (speed is not None)
     same_bits(cuda.run_layout(p, layout, groups), theirs)
     same_bits(cuda.run_layout(p, dataclasses.replace(layout, lanes=2, shared=()), 1), theirs)
@@ -198,21 +201,22 @@ def test_stimuli_are_those_of_the_reference() -> None:
     for speed in (None, 1.0):
         p = problem(stimulus=given, speed=speed)
         agree(cuda.run(p), reference.run(p), 1e-12)
-        layout, groups = cuda.plan(p, 1, simulated=True)
+        layout, groups = cuda_plan.plan(p, 1, simulated=True)
         agree(cuda.run_layout(p, dataclasses.replace(layout, lanes=2, shared=()), groups), reference.run(p), 1e-12)
 
 
 @pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
 def test_layouts_and_batches_do_not_change_a_bit(speed: float | None) -> None:
     p = problem(speed=speed, precision="float32")
-    layout, groups = cuda.plan(p, 1, simulated=True)
+    layout, groups = cuda_plan.plan(p, 1, simulated=True)
     whole = cuda.run_layout(p, layout, groups)
     for lanes, shared, groups_, at_once in ((1, (), 1, 1), (2, ("Z",), 2, 1), (2, layout.shared, 1, 2)):
         other = dataclasses.replace(layout, lanes=lanes, shared=shared)
         same_bits(cuda.run_layout(p, other, groups_, tiles_at_once=at_once), whole)
     if speed is not None:
         assert layout.block > 1
-        same_bits(cuda.run_layout(p, dataclasses.replace(layout, block=1, sparse=False), groups), whole)
+        other = dataclasses.replace(layout, block=1, sparse=False, fresh=True)
+        same_bits(cuda.run_layout(p, other, groups), whole)
     else:
         same_bits(cuda.run_layout(p, dataclasses.replace(layout, rows=4), 2), whole)
 
@@ -249,7 +253,7 @@ class FullError(Exception):
 
 def test_a_full_device_is_met_with_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     p = problem(precision="float32")
-    layout, groups = cuda.plan(p, 1, simulated=True)
+    layout, groups = cuda_plan.plan(p, 1, simulated=True)
     layout = dataclasses.replace(layout, lanes=1)
     whole = cuda.run_layout(p, layout, groups)
     original, tried = cuda.Device.run, []
@@ -264,9 +268,67 @@ def test_a_full_device_is_met_with_smaller_batches(monkeypatch: pytest.MonkeyPat
     same_bits(cuda.run_layout(p, layout, groups), whole)
     assert tried == [3, 1, 1, 1]
 
+
+def test_a_device_too_small_for_a_tile_is_met_with_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = problem(precision="float32", speed=1.0)
+    layout, groups = cuda_plan.plan(p, 1, simulated=True)
+    layout = dataclasses.replace(layout, lanes=2, shared=())
+    whole = cuda.run_layout(p, layout, groups)
+    original, tried = cuda.Device.run, []
+
+    def small(self: cuda.Device, batch: Any, *rest: Any) -> None:
+        tried.append((self.layout.lanes, batch.tiles))
+        if batch.tiles * self.layout.lanes > 1 and not batch.first:
+            raise FullError
+        original(self, batch, *rest)
+
+    monkeypatch.setattr(cuda.Device, "run", small)
+    same_bits(cuda.run_layout(p, layout, groups), whole)
+    assert tried == [(2, 2), (2, 1), (1, 3), (1, 1), (1, 1), (1, 1)]
+
+
+def test_what_does_not_fit_is_told_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = problem(precision="float32")
+
     def full(*_: Any) -> None:
         raise FullError
 
     monkeypatch.setattr(cuda.Device, "run", full)
-    with pytest.raises(SimulationError, match=r"smallest tile, 1 simulations, needs [\d,]+ bytes"):
-        cuda.run_layout(p, layout, groups)
+    states, nodes, lanes = 2, NODES, 1
+    least = 4 * lanes * nodes * STEPS * states  # what the raw monitor alone keeps
+    with pytest.raises(SimulationError, match=r"one simulation needs [\d,]+ bytes, .* are free") as raised:
+        cuda.run(p)
+    told = int(str(raised.value).split("needs ")[1].split(" bytes")[0].replace(",", ""))
+    assert least < told < 100 * least
+    monkeypatch.setattr(cuda, "Device", full)
+    with pytest.raises(SimulationError, match="not even the network"):
+        cuda.run(p)
+    monkeypatch.setattr(numba_cuda, "device_array", full)
+    with pytest.raises(SimulationError, match=r"the recordings need [\d,]+ bytes .* leave out on_device=True"):
+        cuda.run(p, on_device=True)
+
+
+@pytest.mark.parametrize("speed", [None, np.array([1.0, 2.0, 1.0, 2.0, 1.0])], ids=["no delays", "two sets of delays"])
+def test_recordings_left_on_the_device_are_those_brought_back(speed: Any) -> None:
+    rng = np.random.default_rng(3)
+    network = Connectome(weights=rng.random((4, 4)) * (1 - np.eye(4)), tract_lengths=0.2 + rng.random((4, 4)))
+    arguments: dict[str, Any] = {
+        "dt": 0.1, "duration": 0.9, "speed": speed, "noise": noise.Additive(sigma=0.1), "backend": "cuda",
+        "simulations": 5,
+        "monitors": (monitors.Bold(tr=0.3, step=0.1), monitors.Raw(), monitors.GlobalAverage(period=0.3)),
+    }  # fmt: skip
+    ours = simulate("MontbrioPazoRoxin", network, on_device=True, **arguments)
+    theirs = simulate("MontbrioPazoRoxin", network, **arguments)
+    for name in theirs:
+        left = ours.array(name)
+        assert not isinstance(left, np.ndarray)
+        assert left.shape == theirs.array(name).shape
+        np.testing.assert_array_equal(left.copy_to_host(), theirs.array(name))
+        np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+@pytest.mark.parametrize("backend", ["auto", "cpu", "reference"])
+def test_only_a_device_can_keep_recordings(backend: str) -> None:
+    network = Connectome(weights=1 - np.eye(2))
+    with pytest.raises(SimulationError, match=f"on_device=True needs backend='cuda', but got backend='{backend}'"):
+        simulate("Kuramoto", network, duration=1.0, dt=0.5, backend=backend, on_device=True)
