@@ -236,8 +236,9 @@ class Space(Mapping[str, Parameter]):
         if not isinstance(parameters, Mapping) or not parameters:
             raise SpaceError(f"a space needs a mapping with at least one parameter, but got {parameters!r}")
         for name, parameter in parameters.items():
-            if not isinstance(name, str) or not name.isidentifier():
-                raise SpaceError(f"a parameter's name must be an identifier, but got {name!r}")
+            # "w_p.myelin" is a part of w_p.
+            if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+                raise SpaceError(f"a parameter's name must be an identifier, or several with dots, but got {name!r}")
             if not isinstance(parameter, Real | Integer | Categorical):
                 raise SpaceError(f"parameter {name!r} must be Real, Integer or Categorical, but is {parameter!r}")
         self._parameters = dict(parameters)
