@@ -10,38 +10,38 @@ together; "blocks" and "resident" of a multiprocessor. numba-cuda 0.30.4, CUDA 1
 
     sm_90, 68 nodes, float32, means every 10 steps, noise everywhere
     kernel                                        K threads  regs spill B stack B  shared blocks resident  compile
-    Kuramoto, delays (Z)                          8     288   112     252     336   36864      2      28%     3.7s
-    Kuramoto, no delays (R+C+Z)                   1     288   112       0       0   48640      2      28%     1.6s
-    SupHopf, delays ()                            8     288   112     208     576       0      2      28%     3.5s
-    SupHopf, no delays (R+C)                      1     288   112       0      32   44032      2      28%     1.8s
-    Generic2dOscillator, delays ()               16     288   112     232     832       0      2      28%     3.6s
-    Generic2dOscillator, no delays (R+C+Z)        1     288   111       0       0   35840      2      28%     1.6s
-    FitzHughNagumo, delays ()                    16     288   112     256     848       0      2      28%     3.9s
-    FitzHughNagumo, no delays (R+C+Z)             1     288   112       0       0   35840      2      28%     2.0s
-    ReducedWongWang, delays ()                   16     288   112     240     576       0      2      28%     3.6s
+    Kuramoto, delays ()                           8     544   120      16     400       0      1      27%     9.0s
+    Kuramoto, no delays (R+C+Z)                   1     288   112       0       0   48640      2      28%     4.0s
+    SupHopf, delays ()                            8     544   120       8     528       0      1      27%     8.0s
+    SupHopf, no delays (R+C)                      1     288   112       0      32   44032      2      28%     2.6s
+    Generic2dOscillator, delays ()               16     544   120      16     784       0      1      27%     7.9s
+    Generic2dOscillator, no delays (R+C+Z)        1     288   111       0       0   35840      2      28%     1.8s
+    FitzHughNagumo, delays ()                    16     544   120      12     784       0      1      27%     4.9s
+    FitzHughNagumo, no delays (R+C+Z)             1     288   112       0       0   35840      2      28%     1.9s
+    ReducedWongWang, delays ()                   16     544   120      12     528       0      1      27%     4.3s
     ReducedWongWang, no delays (R+C+Z+S)          1     288   112       0       0   48640      2      28%     2.0s
-    ReducedWongWangExcInh, delays ()             16     288   112     348     864       0      2      28%     3.8s
-    ReducedWongWangExcInh, no delays (R+C+Z)      1     288   112      16       8   35840      2      28%     1.8s
-    ReducedWongWangFIC, delays ()                16     288   112     252     832       0      2      28%     4.2s
-    ReducedWongWangFIC, no delays (R+C+Z)         1     288   112      16       8   35840      2      28%     1.8s
-    WilsonCowan, delays ()                       16     288   112     340     880       0      2      28%     5.5s
-    WilsonCowan, no delays (R+C+Z)                1     288   112      60      24   35840      2      28%     2.8s
-    JansenRit, delays ()                         16     288   112     396    1920       0      2      28%     8.4s
-    JansenRit, no delays (R+C)                    1     288   112      40     112   26624      2      28%     4.7s
-    MontbrioPazoRoxin, delays ()                 16     288   112     188     832       0      2      28%     6.5s
-    MontbrioPazoRoxin, no delays (R+C+Z)          1     288   112       0       0   35840      2      28%     3.1s
-    Epileptor, delays ()                         16     288   112     348    1904       0      2      28%     8.7s
-    Epileptor, no delays (R+C)                    1     288   112       8     112   26624      2      28%     5.6s
-    Epileptor2D, delays ()                       16     288   112     252     848       0      2      28%     5.3s
-    Epileptor2D, no delays (R+C+Z)                1     288   112       0       0   35840      2      28%     4.5s
-    LarterBreakspear, delays ()                  16     288   112     540    1200       0      2      28%     3.9s
-    LarterBreakspear, no delays (R+C+Z)           1     288   112      40      16   40448      2      28%     3.0s
-    Linear, delays ()                            16     288   112      16     528       0      2      28%     3.1s
-    Linear, no delays (R+C+Z+S)                   1     288   112       0       0   48640      2      28%     1.6s
-    ZerlautAdaptationFirstOrder, delays ()       16     288   222       0    1536       0      1      14%     6.0s
-    ZerlautAdaptationFirstOrder, no delays (R+C)  1     288   168       0      80   26624      1      14%     4.4s
-    ZerlautAdaptationSecondOrder, delays ()      16     288   224     608    2480       0      1      14%    17.6s
-    ZerlautAdaptationSecondOrder, no delays (R+C)  1     288   224     424     272   26624      1      14%    10.8s
+    ReducedWongWangExcInh, delays ()             16     544   120      12     784       0      1      27%     3.9s
+    ReducedWongWangExcInh, no delays (R+C+Z)      1     288   112      16       8   35840      2      28%     2.3s
+    ReducedWongWangFIC, delays ()                16     544   120      12     784       0      1      27%     3.9s
+    ReducedWongWangFIC, no delays (R+C+Z)         1     288   112      16       8   35840      2      28%     2.5s
+    WilsonCowan, delays ()                       16     544   120      12     784       0      1      27%     3.9s
+    WilsonCowan, no delays (R+C+Z)                1     288   112      60      24   35840      2      28%     2.2s
+    JansenRit, delays ()                         16     544   120     100    1840       0      1      27%     6.3s
+    JansenRit, no delays (R+C)                    1     288   112      40     112   26624      2      28%     4.5s
+    MontbrioPazoRoxin, delays ()                 16     544   120      16     784       0      1      27%     4.3s
+    MontbrioPazoRoxin, no delays (R+C+Z)          1     288   112       0       0   35840      2      28%     1.6s
+    Epileptor, delays ()                         16     544   120      12    1808       0      1      27%     7.9s
+    Epileptor, no delays (R+C)                    1     288   112       8     112   26624      2      28%     5.9s
+    Epileptor2D, delays ()                       16     544   120      16     784       0      1      27%    10.0s
+    Epileptor2D, no delays (R+C+Z)                1     288   112       0       0   35840      2      28%     3.6s
+    LarterBreakspear, delays ()                  16     544   120      68    1056       0      1      27%     5.5s
+    LarterBreakspear, no delays (R+C+Z)           1     288   112      40      16   40448      2      28%     2.1s
+    Linear, delays ()                            16     544   120      16     528       0      1      27%     5.1s
+    Linear, no delays (R+C+Z+S)                   1     288   112       0       0   48640      2      28%     3.3s
+    ZerlautAdaptationFirstOrder, delays ()       16     272   185       0    1536       0      1      14%    14.0s
+    ZerlautAdaptationFirstOrder, no delays (R+C)  1     288   168       0      80   26624      1      14%     7.3s
+    ZerlautAdaptationSecondOrder, delays ()      16     272   224     548    2480       0      1      14%    16.2s
+    ZerlautAdaptationSecondOrder, no delays (R+C)  1     288   224       0     128   26624      1      14%    10.8s
 """
 
 from __future__ import annotations

@@ -1,12 +1,19 @@
 """Speed of the CUDA kernel: node-steps a second, and the shares of the GPU's measured ceilings.
 
-Prints the cases of the CPU benchmark at 1,024 and 65,536 simulations, RateML's benchmark (40,000 steps of 0.1 ms, the
-largest sweep under 65 s) and cuBNM's (32,768 simulations of 60 s on 100 nodes: 336 s on an A100). The ceilings are
-measured first, by a copy and by a chain of fused multiply-adds.
+Prints, in this order and within the minutes given: the ceilings, measured by a copy and by a chain of fused
+multiply-adds; RateML's benchmark (40,000 steps of 0.1 ms, the largest sweep under 65 s); cuBNM's (32,768 simulations of
+60 s on 100 nodes, with BOLD, FC and FCD: 336 s on an A100); the cases of the CPU benchmark at 1,024 and 65,536
+simulations; `pytest -m gpu`, its models in several processes; and other layouts of the cases with delays, since the
+plan rests on registers and not on times.
 
     pip install 'l2l[cuda]'
-    python benchmarks/simulator_gpu.py                              # about 10 minutes
-    NUMBA_ENABLE_CUDASIM=1 python benchmarks/simulator_gpu.py --smoke   # tiny, in Numba's simulator: does it run?
+    python benchmarks/simulator_gpu.py                                   # 10 minutes at most
+    python benchmarks/simulator_gpu.py --only tests layouts
+    NUMBA_ENABLE_CUDASIM=1 python benchmarks/simulator_gpu.py --tiny     # in Numba's simulator: does every line run?
+
+Recordings stay on the device, as they do where FC is computed there. "FLOP" counts multiply-adds of connections and one
+operation for each node of the expression graphs (an exponential is one), "memory" the reads of the delay ring: both are
+shares of what was measured, at least.
 
 No table stands below: no GPU has run it yet.
 """
@@ -14,11 +21,15 @@ No table stands below: no GPU has run it yet.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import platform
+import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,11 +37,14 @@ from numba import cuda
 
 from l2l.errors import SimulationError
 from l2l.simulator import coupling, models, monitors, noise
-from l2l.simulator.codegen.expression import walk
 from l2l.simulator.kernels import cuda as kernel
-from l2l.simulator.kernels import cuda_device
+from l2l.simulator.kernels import cuda_device, cuda_plan
 from l2l.simulator.prepare import prepare
 from l2l.simulator.problem import Problem
+
+DT = 0.1
+CHUNK = 131_072  # simulations of RateML's sweep that are prepared at once
+PROCESSES = 8  # of pytest
 
 
 @dataclass(frozen=True)
@@ -59,44 +73,74 @@ CASES = (
 )
 RATEML = (Case("Kuramoto", 68, 500), Case("ReducedWongWang", 68, 500), Case("Epileptor", 68, 500))
 SWITCHED_ON = {"Epileptor": {"Kvf": 1.0}}  # its coupling is 0 by default
+SECTIONS = ("rateml", "cubnm", "cases", "tests", "layouts")
 
 
-def ensemble(case: Case, simulations: int, steps: int, bold: bool = False) -> Problem:
-    """Noise on every state; the first state's mean every 10 steps, or BOLD each second."""
-    dt = 0.1
+@dataclass(frozen=True)
+class Run:
+    """How large everything is, when it has to end (of `time.monotonic`), and what the device can do a second."""
+
+    tiny: bool
+    end: float
+    flops: float
+    bytes: float
+
+    def left(self) -> float:
+        return self.end - time.monotonic()
+
+    def small(self, case: Case) -> Case:
+        return dataclasses.replace(case, nodes=4, longest=case.longest and 30) if self.tiny else case
+
+    def line(self, label: str, problem: Problem, simulations: int, elapsed: float) -> None:
+        each = simulations * problem.steps / elapsed
+        flops, moved = work(problem)
+        share = f"{each * flops / self.flops:>7.1%}"
+        memory = f"{each * moved / self.bytes:>8.1%}" if moved else f"{'-':>8}"
+        speed = each * problem.nodes / 1e6
+        print(f"{label:52}{simulations:>9}{problem.steps:>8}{elapsed:>9.2f}s{speed:>12,.1f}{share}{memory}", flush=True)
+
+
+def ensemble(case: Case, simulations: int, steps: int, kept: monitors.Monitor | None = None) -> Problem:
+    """Noise on every state; the first state's mean every 100 ms, if nothing else is kept."""
     rng = np.random.default_rng(1)
     weights = rng.random((case.nodes, case.nodes)) / case.nodes
     np.fill_diagonal(weights, 0.0)
-    lengths = None if case.longest is None else (20 + (case.longest - 20) * rng.random(weights.shape)) * dt
-    first = models.MODELS[case.model].states[0].name
-    kept = monitors.Bold(tr=1000.0) if bold else monitors.TemporalAverage(period=10 * dt, variables=first)
+    shortest = 20 if case.longest is None else min(20, case.longest // 2)
+    lengths = None
+    if case.longest is not None:
+        lengths = (shortest + (case.longest - shortest) * rng.random(weights.shape)) * DT
+    if kept is None:
+        first = models.MODELS[case.model].states[0].name
+        kept = monitors.TemporalAverage(period=min(1000, steps) * DT, variables=first)
     function = coupling.Kuramoto() if case.model == "Kuramoto" else coupling.Linear()
     strengths = np.linspace(0.005, 0.02, simulations).reshape(-1, 1)
     return prepare(
         models.MODELS[case.model], weights, lengths,
         parameters={"coupling.a": strengths, **SWITCHED_ON.get(case.model, {})}, coupling=function, integrator="heun",
-        noise=noise.Additive(sigma=1e-3), duration=steps * dt, dt=dt, speed=None if lengths is None else 1.0,
+        noise=noise.Additive(sigma=1e-3), duration=steps * DT, dt=DT, speed=None if lengths is None else 1.0,
         initial=None, monitors=(kept,), seed=1, simulations=simulations, precision="float32",
     ).problems[0][1]  # fmt: skip
 
 
 def seconds(problem: Problem) -> float:
-    """Wall time of a run, transfers included, compilation not."""
+    """Wall time of a run, parameters and initial states to the device and final states back, compilation not."""
     begun = time.perf_counter()
-    kernel.run(problem, resumable=False)
+    kernel.run(problem, resumable=False, on_device=True)
     return time.perf_counter() - begun
+
+
+def processors() -> int:
+    return 1 if cuda_device.simulated() else int(cuda.get_current_device().MULTIPROCESSOR_COUNT)
 
 
 def work(problem: Problem) -> tuple[float, float]:
     """(floating-point operations, bytes of device memory) of one step of one simulation, at least.
 
-    Operations: two for each connection and channel, one for each node of the expression graphs. Bytes: with delays the
-    ring is read once in each pass over the nodes and each block of steps, and written once.
+    With delays the ring is read once in each pass over the nodes and each block of steps, and written once.
     """
     n, channels = problem.nodes, len(problem.step.channels)
-    operations = sum(not (node.is_const or node.is_symbol) for node in walk(problem.step.roots()))
-    flops = 2.0 * np.count_nonzero(problem.weights) * channels + n * operations
-    layout, groups = kernel.plan(problem)
+    flops = 2.0 * np.count_nonzero(problem.weights) * channels + n * cuda_plan.operations(problem.step)
+    layout, groups = cuda_plan.plan(problem, processors())
     if not layout.delayed:
         return flops, 0.0
     assert problem.delays is not None
@@ -105,7 +149,7 @@ def work(problem: Problem) -> tuple[float, float]:
     return flops, 4.0 * n * channels * rows
 
 
-def ceilings(smoke: bool) -> tuple[float, float]:
+def ceilings(tiny: bool) -> tuple[float, float]:
     """Measured (operations, bytes) a second of the current device."""
 
     @cuda.jit
@@ -126,9 +170,9 @@ def ceilings(smoke: bool) -> tuple[float, float]:
         for place in range(cuda.grid(1), source.size, cuda.gridsize(1)):
             target[place] = source[place]
 
-    def best(launch: Any) -> float:
+    def best(launch: Callable[[], None]) -> float:
         times = []
-        for _ in range(2 if smoke else 6):
+        for _ in range(2 if tiny else 6):
             cuda.synchronize()
             begun = time.perf_counter()
             launch()
@@ -136,60 +180,160 @@ def ceilings(smoke: bool) -> tuple[float, float]:
             times.append(time.perf_counter() - begun)
         return min(times[1:])
 
-    blocks, threads, rounds, size = (1, 4, 4, 16) if smoke else (132 * 16, 256, 16384, 1 << 28)
+    blocks, threads, rounds, size = (1, 4, 4, 16) if tiny else (132 * 16, 256, 16384, 1 << 28)
     out = cuda.device_array(blocks * threads, np.float32)
     source, target = cuda.device_array(size, np.float32), cuda.device_array(size, np.float32)
     flops = blocks * threads * rounds * 8 / best(lambda: multiply[blocks, threads](out, rounds))
     return flops, 8.0 * size / best(lambda: copy[blocks, threads](source, target))
 
 
-def line(label: str, problem: Problem, elapsed: float, flop_ceiling: float, byte_ceiling: float) -> str:
-    each = problem.simulations * problem.steps / elapsed
-    flops, moved = work(problem)
-    share = f"{each * flops / flop_ceiling:>7.1%}"
-    memory = f"{each * moved / byte_ceiling:>8.1%}" if moved else f"{'-':>8}"
-    done = f"{problem.simulations:>8}{problem.steps:>8}{elapsed:>9.2f}s{each * problem.nodes / 1e6:>11,.1f}"
-    return f"{label:52}{done}{share}{memory}"
+# -- sections ---------------------------------------------------------------------------------------------------------
+
+
+def cases(run: Run) -> None:
+    for case in CASES:
+        for simulations in (2,) if run.tiny else (1024, 65536):
+            if run.left() < 0:
+                return print("(no time left)")
+            small = run.small(case)
+            steps = 18 if run.tiny else (4000 if simulations == 1024 else 1000)
+            seconds(ensemble(small, simulations, 16 if run.tiny else 100))  # compiles
+            problem = ensemble(small, simulations, steps)
+            run.line(small.label, problem, simulations, seconds(problem))
+    return None
+
+
+def rateml(run: Run) -> None:
+    """As many simulations as end within 65 s, a chunk after the other."""
+    allowed, steps, chunk = (0.0, 20, 2) if run.tiny else (65.0, 40_000, CHUNK)
+    for case in RATEML:
+        small = run.small(case)
+        seconds(ensemble(small, chunk, 100))  # compiles
+        problem = ensemble(small, chunk, steps)
+        elapsed = once = seconds(problem)
+        simulations = chunk
+        while elapsed + once < min(allowed, elapsed + run.left()):
+            elapsed += seconds(problem)
+            simulations += chunk
+        run.line(f"RateML {small.label}", problem, simulations, elapsed)
+
+
+def cubnm(run: Run) -> None:
+    """BOLD each second; FC, and FCD over windows of 30 s moved by 5 s, of every simulation."""
+    small = Case("ReducedWongWang", 4 if run.tiny else 100, None)
+    simulations, steps = (2, 40) if run.tiny else (32768, 600_000)
+    kept = monitors.Bold(tr=5 * DT if run.tiny else 1000.0)
+    trial = ensemble(small, simulations, 10 if run.tiny else 10_000, kept)
+    seconds(trial)  # compiles
+    expected = seconds(trial) * steps / trial.steps
+    if expected > run.left():
+        return print(f"cuBNM: {expected:.0f} s expected, {run.left():.0f} s left; give it more --minutes")
+    problem = ensemble(small, simulations, steps, kept)
+    begun = time.perf_counter()
+    bold = kernel.run(problem, resumable=False, on_device=True).records[0]
+    elapsed = time.perf_counter() - begun
+    run.line(f"cuBNM {small.label}, BOLD", problem, simulations, elapsed)
+    begun = time.perf_counter()
+    where = connectivities(bold.reshape(simulations, -1, problem.nodes), 2 if run.tiny else 30, 1 if run.tiny else 5)
+    print(f"FC and FCD of these on the {where}: {time.perf_counter() - begun:.2f} s", flush=True)
+    return None
+
+
+def connectivities(bold: Any, window: int, step: int) -> str:
+    """Computes FC and FCD of (simulation, volume, node); says where."""
+    from l2l.observables.fc import fc
+
+    signals = bold.copy_to_host()
+    count = len(signals)
+    for first in range(0, count, 1024):
+        some = signals[first : first + 1024]
+        fc(some)
+        volumes = some.shape[1]
+        starts = range(0, volumes - window + 1, step)
+        upper = np.triu_indices(some.shape[2], 1)
+        windows = np.stack([fc(some[:, at : at + window])[:, upper[0], upper[1]] for at in starts], axis=1)
+        fc(np.swapaxes(windows, 1, 2))
+    return "host"
+
+
+def layouts(run: Run) -> None:
+    """Lanes and passes that the plan might have taken: what it rests on is not a time."""
+    for case in (CASES[0], CASES[3], CASES[7]):
+        small = run.small(case)
+        simulations, steps = (4, 18) if run.tiny else (32768, 400)
+        problem = ensemble(small, simulations, steps)
+        chosen, groups = cuda_plan.plan(problem, processors(), simulated=cuda_device.simulated())
+        blocks = -(-problem.nodes // chosen.rows)
+        for lanes in (2,) if run.tiny else (32, 16, 8):
+            for passes in (1, 2, 3, 6):
+                if run.left() < 0:
+                    return print("(no time left)")
+                some = -(-blocks // passes)
+                if some * lanes > 1024 or (passes > blocks):
+                    continue
+                registers = cuda_plan.registers_of(some * lanes, problem.step)
+                layout = dataclasses.replace(chosen, lanes=lanes, registers=registers)
+                layout = cuda_plan.with_shared(layout, problem, some)
+                elapsed = []
+                for _ in range(2):  # the first compiles
+                    begun = time.perf_counter()
+                    kernel.run_layout(problem, layout, some, resumable=False, on_device=True)
+                    elapsed.append(time.perf_counter() - begun)
+                mark = " (the plan's)" if (lanes, some) == (chosen.lanes, groups) else ""
+                label = f"{small.label}, {lanes} lanes, {passes} passes"
+                print(f"{label:68}{registers:>4} registers{elapsed[-1]:>9.3f}s{mark}", flush=True)
+    return None
+
+
+def tests(run: Run) -> None:
+    """`pytest -m gpu`, some models in each process: they compile at once. In the simulator, whether they are found."""
+    home = Path(__file__).parents[1]
+    files = [str(path) for path in sorted(home.glob("tests/**/test_*.py")) if "mark.gpu" in path.read_text("utf-8")]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *files]
+    names = list(models.MODELS)
+    parts = [" or ".join(f"{name}-" for name in names[i::PROCESSES]) for i in range(PROCESSES)]
+    parts = [f"({part})" for part in parts] + ["not (" + " or ".join(f"{name}-" for name in names) + ")"]
+    if run.tiny:
+        command, parts = [*command, "--collect-only"], [parts[0], parts[-1]]
+    started = [
+        subprocess.Popen([*command, "-k", part], cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for part in parts
+    ]
+    for process, part in zip(started, parts, strict=True):
+        try:
+            output = process.communicate(timeout=max(10.0, run.left()))[0]
+            lines = output.strip().splitlines()
+            print("\n".join(lines[-1:] if process.returncode in (0, 5) else lines[-40:]), flush=True)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            print(f"no time left for the tests of {part}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes: does every line run?")
-    smoke = parser.parse_args().smoke
+    parser.add_argument("--tiny", action="store_true", help="tiny sizes: does every line run?")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="default: all")
+    parser.add_argument("--minutes", type=float, default=9.5, help="what does not fit into them is left out")
+    options = parser.parse_args()
+    end = time.monotonic() + 60 * options.minutes
     warnings.simplefilter("ignore", RuntimeWarning)  # integers overflow on purpose, which only the simulator reports
     try:
         cuda_device.require()
     except SimulationError as error:
         sys.exit(str(error))
     where = "Numba's CUDA simulator" if cuda_device.simulated() else cuda.get_current_device().name
-    flop_ceiling, byte_ceiling = ceilings(smoke)
-    print(f"{where}, {platform.node()}, {time.strftime('%Y-%m-%d')}: {flop_ceiling / 1e12:.3g} TFLOP/s, "
-          f"{byte_ceiling / 1e9:.3g} GB/s measured")  # fmt: skip
-    print(f"{'case':52}{'sims':>8}{'steps':>8}{'time':>10}{'Mnode-st/s':>11}{'FLOP':>7}{'memory':>8}")
-    for case in CASES:
-        for simulations in (2,) if smoke else (1024, 65536):
-            small = Case(case.model, 4, case.longest and 30) if smoke else case
-            steps = 18 if smoke else (4000 if simulations == 1024 else 1000)
-            seconds(ensemble(small, simulations, 16 if smoke else 100))  # compiles
-            problem = ensemble(small, simulations, steps)
-            print(line(small.label, problem, seconds(problem), flop_ceiling, byte_ceiling), flush=True)
-
-    print("\nRateML: 40,000 steps of 0.1 ms, largest sweep under 65 s")
-    for case in RATEML:
-        small = Case(case.model, 4, 30) if smoke else case
-        trial, steps, allowed = (2, 18, 0.0) if smoke else (65536, 1000, 65.0)
-        problem = ensemble(small, trial, steps)
-        seconds(problem)
-        rate = trial * steps / seconds(problem)
-        length = 20 if smoke else 40_000
-        size = max(2, int(0.95 * allowed * rate / length))
-        whole = ensemble(small, size, length)
-        print(line(f"RateML {small.label}", whole, seconds(whole), flop_ceiling, byte_ceiling), flush=True)
-
-    print("\ncuBNM: 32,768 simulations of 60 s, BOLD each second (336 s on an A100)")
-    small = Case("ReducedWongWang", 4 if smoke else 100, None)
-    whole = ensemble(small, 2 if smoke else 32768, 20 if smoke else 600_000, bold=not smoke)
-    print(line(f"cuBNM {small.label}", whole, seconds(whole), flop_ceiling, byte_ceiling), flush=True)
+    where = where.decode() if isinstance(where, bytes) else where
+    run = Run(options.tiny, end, *ceilings(options.tiny))
+    print(f"{where}, {platform.node()}, {time.strftime('%Y-%m-%d')}, python {' '.join(sys.argv)}\n"
+          f"measured: {run.flops / 1e12:.3g} TFLOP/s, {run.bytes / 1e9:.3g} GB/s")  # fmt: skip
+    print(f"{'case':52}{'sims':>9}{'steps':>8}{'time':>10}{'Mnode-st/s':>12}{'FLOP':>7}{'memory':>8}", flush=True)
+    each: dict[str, Callable[[Run], None]] = {
+        "cases": cases, "rateml": rateml, "cubnm": cubnm, "layouts": layouts, "tests": tests
+    }  # fmt: skip
+    for name in SECTIONS:
+        if name in options.only:
+            print(f"-- {name}, {run.left():.0f} s left", flush=True)
+            each[name](run)
 
 
 if __name__ == "__main__":

@@ -332,3 +332,11 @@ def test_only_a_device_can_keep_recordings(backend: str) -> None:
     network = Connectome(weights=1 - np.eye(2))
     with pytest.raises(SimulationError, match=f"on_device=True needs backend='cuda', but got backend='{backend}'"):
         simulate("Kuramoto", network, duration=1.0, dt=0.5, backend=backend, on_device=True)
+
+
+def test_what_the_kernel_cannot_do_is_left_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "ABLE", cuda.ABLE - {"stimuli"})
+    network = Connectome(weights=1 - np.eye(2))
+    given: dict[str, Any] = {"stimulus": stimulus.Step(state="S", amplitude=0.1), "duration": 1.0, "dt": 0.5}
+    with pytest.raises(SimulationError, match="'cuda' cannot do stimuli yet; use backend='cpu'"):
+        simulate("ReducedWongWang", network, backend="cuda", **given)
