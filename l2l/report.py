@@ -43,7 +43,7 @@ def print_best(trajectory: Trajectory, n: int, console: Console | None = None) -
         console.print(f"baseline {objective.name} {value:.4f}: {name}", highlight=False)
 
 
-_HIDDEN = ("id", "status", "worker", "host", "device", "started", "seed", "error", "seconds", "loss", "attempt")
+_HIDDEN = ("status", "worker", "host", "device", "job", "started", "seed", "error", "seconds", "loss", "attempt")
 
 
 def print_frame(frame: pd.DataFrame, console: Console | None = None, title: str | None = None) -> None:

@@ -13,13 +13,17 @@ from sqlalchemy import Row, Select
 from l2l.errors import StoreError, nearest
 from l2l.individual import Individual
 from l2l.objective import Objective
-from l2l.store import queries, recordings
+from l2l.store import queries
 from l2l.store.columns import AFTER, BEFORE, distinct, elements, shape_of
+from l2l.store.labels import labelled
 from l2l.store.records import RunRecord
 from l2l.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
+
+_AT_ONCE = 500  # individuals named in one statement
 
 
 class Trajectory:
@@ -84,9 +88,9 @@ class Trajectory:
     def individuals(self) -> pd.DataFrame:
         """One row an individual, in the order they were asked, with the last attempt of its evaluation.
 
-        Columns: id, generation, position, status ("pending" before the first evaluation ends), a column a parameter
+        Columns: generation, position, status ("pending" before the first evaluation ends), a column a parameter
         (w[0], w[1], ... for those with a shape), a column an objective, a column a measurement, attempt, started,
-        seconds, worker, host, device, error.
+        seconds, worker, host, device, job, error.
         """
         return self._table(queries.in_order(queries.individuals_query(self._id)))
 
@@ -97,17 +101,23 @@ class Trajectory:
         """
         if n < 0:
             raise StoreError(f"how many individuals are asked for must be >= 0, but got {n}")
-        table = self._table(queries.best_first(queries.individuals_query(self._id), n))
-        repeated = self._rows(queries.validations_query(table["id"].tolist()))
+        among = self._store.read(lambda connection: queries.promising(connection, self._id, n))
+        table = self._table(queries.best_query(self._id, n, among))
+        places = list(zip(table["generation"].tolist(), table["position"].tolist(), strict=True))
+        repeated = [
+            row
+            for start in range(0, len(places), _AT_ONCE)
+            for row in self._rows(queries.validations_query(self._id, places[start : start + _AT_ONCE]))
+        ]
         if not repeated:
             return table
         fitness = queries.parse(row.fitness for row in repeated)
         for name in self._names:
-            values: dict[int, list[float]] = {}
+            values: dict[tuple[int, int], list[float]] = {}
             for row, reported in zip(repeated, fitness, strict=True):
                 if name in reported:
-                    values.setdefault(row.individual_id, []).append(reported[name])
-            means = [float(np.mean(values[key])) if key in values else np.nan for key in table["id"]]
+                    values.setdefault((row.generation, row.position), []).append(reported[name])
+            means = [float(np.mean(values[key])) if key in values else np.nan for key in places]
             table[f"validated_{name}"] = means
         return table
 
@@ -157,15 +167,14 @@ class Trajectory:
         import pandas as pd
 
         found = self._columns(queries.evaluations_query(self._id))
-        first = ("individual", "generation", "position", "replicate", "task", "attempt", "status")
-        last = ("tell_order", "seed", "started", "seconds", "worker", "host", "device", "error", "traceback")
+        first = ("generation", "position", "replicate", "task", "attempt", "status")
+        last = ("seed", "started", "seconds", "worker", "host", "device", "job", "error", "traceback")
         columns: dict[str, Any] = {name: found[name] for name in first}
         taken = {*first, *last}
         columns |= self._fitness(found["fitness"], taken)
         columns |= _measurements(found["measurements"], taken)
         columns |= {name: found[name] for name in last}
         columns["started"] = _times(columns["started"])
-        columns["tell_order"] = pd.array(list(columns["tell_order"]), dtype="Int64")
         columns["seed"] = np.array(columns["seed"], dtype=np.uint64)
         return pd.DataFrame(columns)
 
@@ -173,7 +182,6 @@ class Trajectory:
         """Every evaluation that did not end well, with its error and traceback."""
         table = self.evaluations()
         columns = [
-            "individual",
             "generation",
             "position",
             "replicate",
@@ -185,6 +193,7 @@ class Trajectory:
             "worker",
             "host",
             "device",
+            "job",
             "seconds",
         ]
         return table.loc[table["status"].ne("ok"), columns].reset_index(drop=True)
@@ -209,44 +218,47 @@ class Trajectory:
     def recording(self, individual: Any, name: str, *, replicate: int = 0, task: str = "") -> NDArray[Any]:
         """An array that was recorded, such as "fc".
 
-        individual: (generation, position), the `id` of its row, a row of a table, or an Individual.
-        Raises StoreError if there is none of that name.
+        individual: (generation, position), the same as a text such as "3/17", a row of a table, or an Individual.
+        Raises StoreError if there is none of that name, or if what is stored is damaged or missing.
         """
+        return self._array(self._recording(individual, name, replicate, task))
+
+    def labelled_recording(self, individual: Any, name: str, *, replicate: int = 0, task: str = "") -> xr.DataArray:
+        """As `recording`, with the names of the axes, the coordinates and the unit that it was recorded with."""
+        row = self._recording(individual, name, replicate, task)
+        return labelled(self._array(row), name, queries.labels_of_row(row))
+
+    def _array(self, row: Row[Any]) -> NDArray[Any]:
+        return self._store.read(lambda connection: queries.read_array(connection, row, self._store.arrays))
+
+    def _recording(self, individual: Any, name: str, replicate: int, task: str) -> Row[Any]:
         found = {row.name: row for row in self._recordings(individual, replicate, task)}
         if name not in found:
             raise StoreError(f"run {self._id} has no recording {name!r} of this individual: {nearest(name, found)}")
-        row = found[name]
-        if row.uri is not None:
-            raise StoreError(f"recording {name!r} is kept at {row.uri}, which this version of l2l cannot read")
-        data = self._store.read(lambda connection: queries.recording_data(connection, row.evaluation_id, name))
-        return recordings.decode(row.dtype, row.shape, row.codec, data)
+        return found[name]
 
     def _recordings(self, individual: Any, replicate: int, task: str) -> Sequence[Row[Any]]:
-        return self._rows(queries.recordings_query(self._row_id(individual), replicate, task))
+        generation, position = self._place(individual)
+        return self._rows(queries.recordings_query(self._id, generation, position, replicate, task))
 
-    def _row_id(self, individual: Any) -> int:
-        if isinstance(individual, Individual):
-            individual = (individual.generation, individual.position)
-        if isinstance(individual, tuple) and len(individual) == 2:
-            generation, position = (int(number) for number in individual)
-            found = self._store.read(
-                lambda connection: queries.individual_id(connection, self._id, generation, position)
-            )
-            if found is None:
-                raise StoreError(f"run {self._id} has no individual at generation {generation}, position {position}")
-            return found
-        if not isinstance(individual, int | np.integer):
-            try:
-                individual = individual["id"]
-            except (TypeError, KeyError, IndexError) as error:
-                raise StoreError(
-                    "an individual must be (generation, position), the id of its row, a row of a table, "
-                    f"or an Individual, but got {individual!r:.80}"
-                ) from error
-        row_id = int(individual)
-        if not self._store.read(lambda connection: queries.belongs(connection, self._id, row_id)):
-            raise StoreError(f"run {self._id} has no individual with the id {row_id}")
-        return row_id
+    def _place(self, individual: Any) -> tuple[int, int]:
+        """Generation and position of an individual that the run has."""
+        try:
+            if isinstance(individual, Individual):
+                individual = (individual.generation, individual.position)
+            elif isinstance(individual, str):
+                individual = individual.split("/")
+            elif not isinstance(individual, tuple | list):
+                individual = (individual["generation"], individual["position"])
+            generation, position = map(int, individual)
+        except (TypeError, KeyError, IndexError, ValueError) as error:
+            raise StoreError(
+                'an individual must be (generation, position), the same as "3/17", a row of a table, '
+                f"or an Individual, but got {individual!r:.80}"
+            ) from error
+        if not self._store.read(lambda connection: queries.has_individual(connection, self._id, generation, position)):
+            raise StoreError(f"run {self._id} has no individual at generation {generation}, position {position}")
+        return generation, position
 
     def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         return self._store.read(lambda connection: connection.execute(query).all())

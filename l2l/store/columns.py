@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 #: Columns that every such table has; what the user named the same gets a prefix.
-BEFORE = ("id", "generation", "position", "status")
-AFTER = ("attempt", "started", "seconds", "worker", "host", "device", "error")
+BEFORE = ("generation", "position", "status")
+AFTER = ("attempt", "started", "seconds", "worker", "host", "device", "job", "error")
 
 
 def distinct(names: Iterable[str], prefix: str, taken: set[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool
 
@@ -25,6 +25,7 @@ from l2l.store.filesystem import network_file_system
 
 SCHEMES = ("sqlite", "postgresql")
 
+_IDLE = 2.0  # s; a connection unused for longer is asked whether it lives
 _HEADER = b"SQLite format 3\x00"
 _WAL_VERSION = b"\x02\x02"  # bytes 18 and 19 of the header of a file in WAL mode
 
@@ -88,17 +89,35 @@ def connect(location: Location, *, read_only: bool, busy_timeout: float) -> Engi
         return _connect_sqlite(location.path, location.url, read_only, busy_timeout)
     options: dict[str, Any] = {"postgresql_readonly": True} if read_only else {}
     try:
-        return create_engine(
-            location.url,
-            json_serializer=plain.dumps,
-            json_deserializer=plain.loads,
-            pool_pre_ping=True,
-            execution_options=options,
+        engine = create_engine(
+            location.url, json_serializer=plain.dumps, json_deserializer=plain.loads, execution_options=options
         )
     except ModuleNotFoundError as error:
         raise StoreError("PostgreSQL needs psycopg, which is not installed: pip install 'l2l[postgres]'") from error
     except ImportError as error:
         raise StoreError(f"psycopg cannot be loaded ({error}): pip install 'l2l[postgres]'") from error
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _ping_if_idle)
+    return engine
+
+
+def _note_use(_: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _ping_if_idle(connection: Any, record: Any, _: Any) -> None:
+    """Makes the pool connect anew if the server or a firewall has cut a connection that nobody used for long.
+
+    SQLAlchemy's own `pool_pre_ping` asks every time, which costs a round trip each commit.
+    """
+    if time.monotonic() - record.info.get("used", time.monotonic()) > _IDLE:
+        import psycopg
+
+        try:
+            connection.execute("")
+            connection.rollback()
+        except psycopg.Error as error:
+            raise DisconnectionError from error
 
 
 def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) -> Engine:
@@ -116,11 +135,12 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
         connection.execute("PRAGMA cell_size_check = ON")
         if read_only:
             connection.execute("PRAGMA query_only = ON")
-        elif network:
+            return
+        # What was acknowledged must outlive a power cut, which in WAL mode takes a sync with every commit.
+        connection.execute("PRAGMA synchronous = FULL")
+        if network:
             connection.execute("PRAGMA journal_mode = TRUNCATE")
-            connection.execute("PRAGMA synchronous = FULL")
         else:
-            connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA journal_size_limit = 67108864")
 
     def begin(connection: Connection) -> None:

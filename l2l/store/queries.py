@@ -7,13 +7,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, FromClause, Row, Select, Text, cast, func, select
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, Text, and_, cast, func, or_, select, tuple_
 
+from l2l.errors import StoreError
 from l2l.individual import Evaluation, Individual, Status
 from l2l.store import plain
+from l2l.store.arrays import VARIABLE, ArrayFolder
 from l2l.store.columns import shape_of
+from l2l.store.labels import Labels
+from l2l.store.recordings import decode
 from l2l.store.records import Driver, RecordedGeneration, RunRecord
-from l2l.store.schema import drivers, evaluations, events, generations, individuals, recordings, runs
+from l2l.store.rows import KEY
+from l2l.store.schema import drivers, evaluations, events, generations, individuals, recordings, runs, workers
+
+_MOST_NAMED = 1000  # generations in one statement
 
 
 def run_exists(connection: Connection, run_id: int) -> bool:
@@ -22,21 +30,29 @@ def run_exists(connection: Connection, run_id: int) -> bool:
 
 def run_records(connection: Connection, run_id: int | None = None) -> list[RunRecord]:
     """One run, or all of them, oldest first."""
-    # The smallest loss comes from the index (run_id, loss): a group over all individuals would read them all.
-    best = (
-        select(func.min(individuals.c.loss))
-        .where(individuals.c.run_id == runs.c.id, individuals.c.loss.is_not(None))
-        .scalar_subquery()
+    # A generation that was told knows its smallest loss; of the others there is one a run.
+    untold = (
+        select(evaluations.c.run_id, func.min(evaluations.c.loss).label("best"))
+        .join(generations, _of_generation(evaluations))
+        .where(generations.c.told_at.is_(None))
+        .group_by(evaluations.c.run_id)
+        .subquery()
     )
     asked = (
-        select(generations.c.run_id, func.count().label("count"), func.sum(generations.c.size).label("size"))
+        select(
+            generations.c.run_id,
+            func.count().label("count"),
+            func.sum(generations.c.size).label("size"),
+            func.min(generations.c.best).label("best"),
+        )
         .group_by(generations.c.run_id)
         .subquery()
     )
     query = (
         select(
             runs,
-            best.label("best"),
+            asked.c.best,
+            untold.c.best.label("untold"),
             asked.c.count.label("asked"),
             asked.c.size,
             drivers.c.host,
@@ -44,6 +60,7 @@ def run_records(connection: Connection, run_id: int | None = None) -> list[RunRe
             drivers.c.heartbeat,
         )
         .join(asked, asked.c.run_id == runs.c.id, isouter=True)
+        .join(untold, untold.c.run_id == runs.c.id, isouter=True)
         .join(drivers, drivers.c.run_id == runs.c.id, isouter=True)
         .order_by(runs.c.id)
     )
@@ -53,7 +70,7 @@ def run_records(connection: Connection, run_id: int | None = None) -> list[RunRe
 
 
 def _run_record(row: Row[Any]) -> RunRecord:
-    best = row.best
+    best = min((loss for loss in (row.best, row.untold) if loss is not None), default=None)
     if best is not None and row.objectives[0].get("maximize"):
         best = -best
     return RunRecord(
@@ -86,51 +103,73 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _last_attempts() -> tuple[FromClause, Any]:
+def _of_generation(table: FromClause) -> ColumnElement[bool]:
+    return and_(table.c.run_id == generations.c.run_id, table.c.generation == generations.c.number)
+
+
+def _same_place(table: FromClause, other: FromClause) -> ColumnElement[bool]:
+    return and_(*(table.c[name] == other.c[name] for name in ("run_id", "generation", "position")))
+
+
+def _told(table: FromClause) -> ColumnElement[bool]:
+    """Whether an evaluation is of what the optimizer is told."""
+    return and_(table.c.replicate == 0, table.c.task == "")
+
+
+def last_attempts() -> tuple[FromClause, ColumnElement[bool]]:
     """Evaluations of replicate 0, and the condition that joins the last attempt of each to its individual."""
     last, later = evaluations.alias("last"), evaluations.alias("later")
-    # One look into the index an individual, whatever the planner thinks: joined by "no later attempt exists" or by the
-    # greatest attempt, PostgreSQL takes time that grows with the square on tables it has no statistics of yet.
+    # One look into the key an individual, whatever the planner thinks: PostgreSQL takes time that grows with the
+    # square on tables it has no statistics of yet, if it may choose another way.
     newest = (
-        select(later.c.id)
-        .where(later.c.individual_id == individuals.c.id, later.c.replicate == 0, later.c.task == "")
-        .order_by(later.c.attempt.desc())
-        .limit(1)
+        select(func.max(later.c.attempt))
+        .where(_same_place(later, individuals), _told(later))
         .correlate(individuals)
         .scalar_subquery()
     )
-    return last, last.c.id == newest
+    return last, and_(_same_place(last, individuals), _told(last), last.c.attempt == newest)
+
+
+def worker_of(evaluation: FromClause) -> ColumnElement[bool]:
+    return and_(workers.c.run_id == evaluation.c.run_id, workers.c.number == evaluation.c.worker)
+
+
+#: Where an evaluation was computed; NULL if nothing is known of it.
+_WHERE = (workers.c.name.label("worker"), workers.c.host, workers.c.device, workers.c.job)
+
+
+def _table_columns(evaluation: FromClause) -> list[Any]:
+    """What a table of individuals shows; JSON comes as text, to be parsed all at once."""
+    return [
+        individuals.c.generation,
+        individuals.c.position,
+        evaluation.c.status,
+        cast(individuals.c.parameters, Text).label("parameters"),
+        cast(evaluation.c.fitness, Text).label("fitness"),
+        cast(evaluation.c.measurements, Text).label("measurements"),
+        evaluation.c.attempt,
+        evaluation.c.started,
+        evaluation.c.seconds,
+        *_WHERE,
+        evaluation.c.error,
+    ]
 
 
 def individuals_query(run_id: int) -> Select[Any]:
-    """Individuals of a run with the last attempt of replicate 0; JSON comes as text, to be parsed all at once."""
-    last, condition = _last_attempts()
+    """Individuals of a run with the last attempt of replicate 0."""
+    last, condition = last_attempts()
     return (
-        select(
-            individuals.c.id,
-            individuals.c.generation,
-            individuals.c.position,
-            last.c.status,
-            cast(individuals.c.parameters, Text).label("parameters"),
-            cast(last.c.fitness, Text).label("fitness"),
-            cast(last.c.measurements, Text).label("measurements"),
-            last.c.attempt,
-            last.c.started,
-            last.c.seconds,
-            last.c.worker,
-            last.c.host,
-            last.c.device,
-            last.c.error,
-        )
+        select(*_table_columns(last))
         .select_from(individuals)
         .join(last, condition, isouter=True)
+        .join(workers, worker_of(last), isouter=True)
         .where(individuals.c.run_id == run_id)
     )
 
 
 def progress_query(run_id: int) -> Select[Any]:
     """How each individual fared, without what it is: a fraction of `individuals_query`."""
-    last, condition = _last_attempts()
+    last, condition = last_attempts()
     return (
         select(individuals.c.generation, last.c.status, last.c.seconds, cast(last.c.fitness, Text).label("fitness"))
         .select_from(individuals)
@@ -143,19 +182,49 @@ def in_order(query: Select[Any]) -> Select[Any]:
     return query.order_by(individuals.c.generation, individuals.c.position)
 
 
-def best_first(query: Select[Any], n: int) -> Select[Any]:
+def best_query(run_id: int, n: int, among: Sequence[int] | None) -> Select[Any]:
+    """As `individuals_query`, but the n best, best first. among: generations, as `promising` finds them."""
+    top = _top(run_id, n, among).subquery()
+    return _from_top(select(*_table_columns(top)), top).join(workers, worker_of(top), isouter=True)
+
+
+def _top(run_id: int, n: int, among: Sequence[int] | None) -> Select[Any]:
+    # At most one evaluation of an individual has a loss.
+    query = select(evaluations).where(evaluations.c.run_id == run_id, evaluations.c.loss.is_not(None))
+    if among is not None:
+        query = query.where(evaluations.c.generation.in_(among))
+    return query.order_by(evaluations.c.loss, evaluations.c.generation, evaluations.c.position).limit(n)
+
+
+def _from_top(query: Select[Any], top: FromClause) -> Select[Any]:
     return (
-        query.where(individuals.c.loss.is_not(None))
-        .order_by(individuals.c.loss, individuals.c.generation, individuals.c.position)
-        .limit(n)
+        query.select_from(top)
+        .join(individuals, _same_place(individuals, top))
+        .order_by(top.c.loss, top.c.generation, top.c.position)
     )
+
+
+def promising(connection: Connection, run_id: int, n: int) -> list[int] | None:
+    """The generations that can hold one of the n best; None if all may, or if they are many.
+
+    Of the n generations whose best is smallest each has an individual at least as good as the worst of these bests, so
+    that no other generation is needed but those that were not told yet.
+    """
+    bests = select(generations.c.best).where(generations.c.run_id == run_id, generations.c.best.is_not(None))
+    nth = connection.execute(bests.order_by(generations.c.best).limit(1).offset(max(n, 1) - 1)).scalar()
+    if nth is None:
+        return None
+    found = select(generations.c.number).where(
+        generations.c.run_id == run_id, or_(generations.c.told_at.is_(None), generations.c.best <= nth)
+    )
+    numbers = connection.execute(found.limit(_MOST_NAMED + 1)).scalars().all()
+    return None if len(numbers) > _MOST_NAMED else list(numbers)
 
 
 def evaluations_query(run_id: int) -> Select[Any]:
     """Every evaluation of a run: all replicates, tasks and attempts."""
     return (
         select(
-            individuals.c.id.label("individual"),
             individuals.c.generation,
             individuals.c.position,
             evaluations.c.replicate,
@@ -164,17 +233,15 @@ def evaluations_query(run_id: int) -> Select[Any]:
             evaluations.c.status,
             cast(evaluations.c.fitness, Text).label("fitness"),
             cast(evaluations.c.measurements, Text).label("measurements"),
-            evaluations.c.tell_order,
             func.coalesce(evaluations.c.seed, individuals.c.seed).label("seed"),
             evaluations.c.started,
             evaluations.c.seconds,
-            evaluations.c.worker,
-            evaluations.c.host,
-            evaluations.c.device,
+            *_WHERE,
             evaluations.c.error,
             evaluations.c.traceback,
         )
-        .join(individuals, individuals.c.id == evaluations.c.individual_id)
+        .join(individuals, _same_place(individuals, evaluations))
+        .join(workers, worker_of(evaluations), isouter=True)
         .where(individuals.c.run_id == run_id)
         .order_by(
             individuals.c.generation,
@@ -186,10 +253,13 @@ def evaluations_query(run_id: int) -> Select[Any]:
     )
 
 
-def validations_query(ids: Sequence[int]) -> Select[Any]:
+def validations_query(run_id: int, places: Sequence[tuple[int, int]]) -> Select[Any]:
     """Fitness of the re-evaluations, replicate > 0, that ended well."""
-    return select(evaluations.c.individual_id, cast(evaluations.c.fitness, Text).label("fitness")).where(
-        evaluations.c.individual_id.in_(ids),
+    return select(
+        evaluations.c.generation, evaluations.c.position, cast(evaluations.c.fitness, Text).label("fitness")
+    ).where(
+        evaluations.c.run_id == run_id,
+        tuple_(evaluations.c.generation, evaluations.c.position).in_(places),
         evaluations.c.replicate > 0,
         evaluations.c.status == "ok",
         evaluations.c.fitness.is_not(None),
@@ -199,7 +269,8 @@ def validations_query(ids: Sequence[int]) -> Select[Any]:
 def best_individuals(connection: Connection, run_id: int, n: int) -> list[Individual]:
     """The n individuals of smallest loss, as they were asked."""
     space = connection.execute(select(runs.c.space).where(runs.c.id == run_id)).scalar_one()
-    query = best_first(select(individuals).where(individuals.c.run_id == run_id), n)
+    top = _top(run_id, n, promising(connection, run_id, n)).subquery()
+    query = _from_top(select(individuals), top)
     return [
         Individual(revive_parameters(space, row.parameters), row.generation, row.position, seed=row.seed)
         for row in connection.execute(query)
@@ -218,7 +289,7 @@ def repeated_individuals(connection: Connection, run_id: int) -> list[Individual
             evaluations.c.task,
             evaluations.c.seed,
         )
-        .join(evaluations, evaluations.c.individual_id == individuals.c.id)
+        .join(evaluations, _same_place(evaluations, individuals))
         .where(individuals.c.run_id == run_id, evaluations.c.replicate > 0)
     ).order_by(evaluations.c.replicate, evaluations.c.task)
     found = {}
@@ -238,59 +309,48 @@ def events_query(run_id: int) -> Select[Any]:
     return select(events.c.at, events.c.kind, events.c.details).where(events.c.run_id == run_id).order_by(events.c.id)
 
 
-def recordings_query(individual_id: int, replicate: int, task: str) -> Select[Any]:
+def recordings_query(run_id: int, generation: int, position: int, replicate: int, task: str) -> Select[Any]:
     """What was recorded of the last attempt, without the bytes."""
+    of_place = (run_id, generation, position, replicate, task)
     last = (
         select(func.max(evaluations.c.attempt))
-        .where(
-            evaluations.c.individual_id == individual_id,
-            evaluations.c.replicate == replicate,
-            evaluations.c.task == task,
-        )
+        .where(*(evaluations.c[name] == value for name, value in zip(KEY, of_place, strict=False)))
         .scalar_subquery()
     )
     return (
-        select(
-            recordings.c.evaluation_id,
-            recordings.c.name,
-            recordings.c.dtype,
-            recordings.c.shape,
-            recordings.c.codec,
-            recordings.c.uri,
-        )
-        .join(evaluations, evaluations.c.id == recordings.c.evaluation_id)
+        select(*(column for column in recordings.c if column.name != "data"))
         .where(
-            evaluations.c.individual_id == individual_id,
-            evaluations.c.replicate == replicate,
-            evaluations.c.task == task,
-            evaluations.c.attempt == last,
+            *(recordings.c[name] == value for name, value in zip(KEY, of_place, strict=False)),
+            recordings.c.attempt == last,
         )
         .order_by(recordings.c.name)
     )
 
 
-def recording_data(connection: Connection, evaluation_id: int, name: str) -> bytes:
+def read_array(connection: Connection, row: Row[Any], folder: ArrayFolder | None) -> NDArray[Any]:
+    """The array of a row of `recordings_query`. Raises StoreError if it is damaged or missing."""
+    if row.uri is not None:
+        if folder is None:
+            raise StoreError(f"recording {row.name!r} lies beside the database: say where by {VARIABLE}=FOLDER")
+        return folder.read(row.uri, row.dtype, row.shape)
     found = connection.execute(
-        select(recordings.c.data).where(recordings.c.evaluation_id == evaluation_id, recordings.c.name == name)
-    ).scalar_one()
-    return bytes(found)
-
-
-def individual_id(connection: Connection, run_id: int, generation: int, position: int) -> int | None:
-    return connection.execute(
-        select(individuals.c.id).where(
-            individuals.c.run_id == run_id, individuals.c.generation == generation, individuals.c.position == position
-        )
+        select(recordings.c.data).where(*(recordings.c[name] == getattr(row, name) for name in (*KEY, "name")))
     ).scalar()
+    if found is None:
+        raise StoreError(f"recording {row.name!r} was deleted meanwhile")
+    return decode(row.dtype, row.shape, row.codec, bytes(found))
 
 
-def belongs(connection: Connection, run_id: int, row_id: int) -> bool:
-    return (
-        connection.execute(
-            select(individuals.c.id).where(individuals.c.id == row_id, individuals.c.run_id == run_id)
-        ).first()
-        is not None
+def labels_of_row(row: Row[Any]) -> Labels:
+    return Labels(row.dims, row.coordinates, row.unit)
+
+
+def has_individual(connection: Connection, run_id: int, generation: int, position: int) -> bool:
+    place = (run_id, generation, position)
+    found = select(individuals.c.run_id).where(
+        *(individuals.c[name] == value for name, value in zip(KEY, place, strict=False))
     )
+    return connection.execute(found).first() is not None
 
 
 def parse(texts: Iterable[str | None]) -> list[dict[str, Any]]:
@@ -310,7 +370,7 @@ def revive_parameters(space: Mapping[str, Any], values: Mapping[str, Any]) -> di
 def recorded_generations(connection: Connection, run_id: int) -> list[RecordedGeneration]:
     """Every generation of a run, with its individuals and the last attempts of replicate 0."""
     space = connection.execute(select(runs.c.space).where(runs.c.id == run_id)).scalar_one()
-    last, condition = _last_attempts()
+    last, condition = last_attempts()
     query = (
         select(
             individuals.c.generation,
@@ -328,14 +388,13 @@ def recorded_generations(connection: Connection, run_id: int) -> list[RecordedGe
                     "attempt",
                     "started",
                     "seconds",
-                    "worker",
-                    "host",
-                    "device",
                 )
             ),
+            *_WHERE,
         )
         .select_from(individuals)
         .join(last, condition, isouter=True)
+        .join(workers, worker_of(last), isouter=True)
         .where(individuals.c.run_id == run_id)
     )
     found = {
@@ -359,8 +418,9 @@ def recorded_generations(connection: Connection, run_id: int) -> list[RecordedGe
                 row.attempt,
                 row.started,
                 row.seconds,
-                row.worker,
-                row.host,
-                row.device,
+                row.worker or "",
+                row.host or "",
+                row.device or "",
+                row.job or "",
             )
     return list(found.values())

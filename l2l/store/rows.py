@@ -1,4 +1,7 @@
-"""Individuals and evaluations as rows."""
+"""Individuals, evaluations and arrays as rows: tuples in the order of the columns below, ready for either database.
+
+These are the rows that come by the million, so that they bypass what SQLAlchemy does for each value.
+"""
 
 from __future__ import annotations
 
@@ -8,57 +11,89 @@ from typing import Any
 
 from l2l.errors import StoreError
 from l2l.individual import Evaluation, Individual
-from l2l.store.plain import clean
+from l2l.store.plain import clean, dumps
+
+KEY = ("run_id", "generation", "position", "replicate", "task", "attempt")
+INDIVIDUAL = ("run_id", "generation", "position", "parameters", "seed", "parents")
+EVALUATION = (
+    *KEY,
+    "status",
+    "loss",
+    "fitness",
+    "measurements",
+    "seed",
+    "started",
+    "seconds",
+    "worker",
+    "error",
+    "traceback",
+)
+RECORDING = (
+    *KEY,
+    "name",
+    "dtype",
+    "shape",
+    "dims",
+    "coordinates",
+    "unit",
+    "codec",
+    "sha256",
+    "uri",
+    "data",
+)
+#: Columns that hold JSON text.
+JSON = frozenset({"parameters", "parents", "fitness", "measurements", "shape", "dims", "coordinates"})
+
+Row = tuple[Any, ...]
+#: Name, host, device and job of a worker.
+Worker = tuple[str, str, str, str]
 
 
 def individual_row(
     run_id: int, generation: int, position: int, individual: Individual, parents: tuple[tuple[int, int], ...]
-) -> dict[str, Any]:
+) -> Row:
     """A row of `individuals`. Raises StoreError if the individual is of another place."""
     if (individual.generation, individual.position) != (generation, position):
         raise StoreError(
             f"individuals must come in the order of their positions, but the one at {position} of "
             f"generation {generation} says {(individual.generation, individual.position)}"
         )
-    return {
-        "run_id": run_id,
-        "generation": generation,
-        "position": position,
-        "parameters": dict(individual.parameters),
-        "seed": _seed(individual),
-        "loss": None,
-        "parents": [list(parent) for parent in parents] or None,
-    }
+    ancestors = dumps([list(parent) for parent in parents]) if parents else None
+    return run_id, generation, position, dumps(dict(individual.parameters)), _seed(individual), ancestors
 
 
-def evaluation_row(individual_id: int, evaluation: Evaluation) -> dict[str, Any]:
-    """A row of `evaluations`."""
+def evaluation_key(run_id: int, evaluation: Evaluation) -> Row:
+    """What identifies an evaluation: the first columns of its row, and of its arrays' rows."""
+    place = evaluation.individual
+    return run_id, place.generation, place.position, place.replicate, clean(place.task), evaluation.attempt
+
+
+def evaluation_row(key: Row, evaluation: Evaluation, objective: Mapping[str, Any], worker: int | None) -> Row:
+    """A row of `evaluations`. objective: the first one, which defines the loss."""
     individual = evaluation.individual
-    own_seed = individual.replicate == 0 and not individual.task
-    return {
-        "individual_id": individual_id,
-        "replicate": individual.replicate,
-        "task": clean(individual.task),
-        "attempt": evaluation.attempt,
-        "status": str(evaluation.status),
-        "fitness": dict(evaluation.fitness) or None,
-        "measurements": dict(evaluation.measurements) or None,
-        "tell_order": None,
-        "seed": None if own_seed else _seed(individual),
-        "started": evaluation.started,
-        "seconds": evaluation.seconds,
-        "worker": clean(evaluation.worker),
-        "host": clean(evaluation.host),
-        "device": clean(evaluation.device),
-        "error": clean(evaluation.error),
-        "traceback": clean(evaluation.traceback),
-    }
+    return (
+        *key,
+        str(evaluation.status),
+        loss_of(evaluation, objective),
+        dumps(dict(evaluation.fitness)) if evaluation.fitness else None,
+        dumps(dict(evaluation.measurements)) if evaluation.measurements else None,
+        None if is_told(individual) else _seed(individual),
+        float(evaluation.started),
+        float(evaluation.seconds),
+        worker,
+        clean(evaluation.error),
+        clean(evaluation.traceback),
+    )
+
+
+def is_told(individual: Individual) -> bool:
+    """Whether this evaluation is the one that the optimizer is told."""
+    return individual.replicate == 0 and not individual.task
 
 
 def loss_of(evaluation: Evaluation, objective: Mapping[str, Any]) -> float | None:
     """The loss that the evaluation gives its individual; None if it gives none."""
-    individual = evaluation.individual
-    if not evaluation.ok or individual.replicate or individual.task or objective["name"] not in evaluation.fitness:
+    if not evaluation.ok or not is_told(evaluation.individual) or objective["name"] not in evaluation.fitness:
         return None
     fitness = float(evaluation.fitness[objective["name"]])
     if not math.isfinite(fitness):
@@ -66,8 +101,14 @@ def loss_of(evaluation: Evaluation, objective: Mapping[str, Any]) -> float | Non
     return -fitness if objective.get("maximize") else fitness
 
 
+def worker_of(evaluation: Evaluation) -> Worker | None:
+    """Where it was computed; None if nothing is known of it."""
+    found = (clean(evaluation.worker), clean(evaluation.host), clean(evaluation.device), clean(evaluation.job))
+    return found if any(found) else None
+
+
 def _seed(individual: Individual) -> int:
     seed = int(individual.seed)
     if not 0 <= seed < 2**64:
         raise StoreError(f"an individual's seed must lie in [0, 2**64), but is {seed}")
-    return seed
+    return seed if seed < 2**63 else seed - 2**64  # as `schema.Unsigned64`

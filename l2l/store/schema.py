@@ -24,7 +24,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -46,8 +45,6 @@ class Unsigned64(TypeDecorator[int]):
         return value if value is None or value >= 0 else value + 2**64
 
 
-# Only INTEGER PRIMARY KEY is SQLite's row id.
-Id = BigInteger().with_variant(Integer, "sqlite")
 # A missing value is NULL, not the JSON text "null".
 Json = JSON(none_as_null=True)
 
@@ -75,7 +72,7 @@ class Run(Base):
         {"sqlite_autoincrement": True},  # the id of a deleted run is never given again
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     tags: Mapped[list[Any]]
     status: Mapped[str]
@@ -91,7 +88,7 @@ class Run(Base):
     settings: Mapped[dict[str, Any]]
     provenance: Mapped[dict[str, Any]]
     fingerprint: Mapped[str]
-    parent_id: Mapped[int | None] = mapped_column(Id, ForeignKey("runs.id", ondelete="SET NULL"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
     summary: Mapped[dict[str, Any]]
 
 
@@ -100,7 +97,7 @@ class DriverRow(Base):
 
     __tablename__ = "drivers"
 
-    run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     token: Mapped[str]
     host: Mapped[str]
     pid: Mapped[int]
@@ -109,23 +106,45 @@ class DriverRow(Base):
 
 
 class Generation(Base):
-    """What an optimizer asked for at once."""
+    """What an optimizer asked for at once.
+
+    told_at: when the optimizer was told its evaluations, in the order of their positions; NULL until then.
+    best: the smallest loss in it; NULL until told, or if no evaluation gave one. What looks for the best individuals of
+    a run need only look into the generations whose best is good enough: an index over all losses would cost more.
+    """
 
     __tablename__ = "generations"
-    __table_args__ = (CheckConstraint("number >= 0", name="number"),)
+    __table_args__ = (CheckConstraint("number >= 0", name="number"), CheckConstraint("size >= 0", name="size"))
 
-    run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     asked_at: Mapped[float]
     told_at: Mapped[float | None]
     size: Mapped[int]
+    best: Mapped[float | None]
     summary: Mapped[dict[str, Any] | None]
 
 
-class IndividualRow(Base):
-    """A point of the space.
+class WorkerRow(Base):
+    """Where evaluations of a run were computed: said once here, not with each of them.
 
-    loss: the first objective of replicate 0, sign-corrected: smaller is better; NULL until its status is ok.
+    name: as the runner calls it, usually an address. job: of the batch system. "" where unknown.
+    """
+
+    __tablename__ = "workers"
+    __table_args__ = (UniqueConstraint("run_id", "name", "host", "device", "job"),)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    host: Mapped[str]
+    device: Mapped[str]
+    job: Mapped[str]
+
+
+class IndividualRow(Base):
+    """A point of the space, known by its place in the run.
+
     parents: [[generation, position], ...]
     """
 
@@ -134,77 +153,96 @@ class IndividualRow(Base):
         ForeignKeyConstraint(
             ["run_id", "generation"], ["generations.run_id", "generations.number"], ondelete="CASCADE"
         ),
-        UniqueConstraint("run_id", "generation", "position"),
         CheckConstraint("position >= 0", name="position"),
-        # Partial: an individual enters it once, with its loss.
-        Index(
-            "ix_individuals_run_id_loss",
-            "run_id",
-            "loss",
-            sqlite_where=text("loss IS NOT NULL"),
-            postgresql_where=text("loss IS NOT NULL"),
-        ),
+        # Its rows lie in the order of the key: no second copy of it.
+        {"sqlite_with_rowid": False},
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    run_id: Mapped[int] = mapped_column(Id)
-    generation: Mapped[int]
-    position: Mapped[int]
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    generation: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     parameters: Mapped[dict[str, Any]]
     seed: Mapped[int] = mapped_column(Unsigned64)
-    loss: Mapped[float | None]
     parents: Mapped[list[Any] | None]
 
 
-class EvaluationRow(Base):
-    """One attempt to evaluate an individual.
+_PLACE = ("run_id", "generation", "position")
+_KEY = (*_PLACE, "replicate", "task", "attempt")
 
+
+class EvaluationRow(Base):
+    """One attempt to evaluate an individual. Rows are written once, but for `loss`.
+
+    replicate: 0 is what the optimizer is told; others are evaluations anew, with fresh noise.
+    loss: the first objective, sign-corrected: smaller is better. NULL unless the status is ok, it is replicate 0 of no
+    task, and no later attempt stands in its place: at most one evaluation of an individual has one.
     seed: NULL where it is the individual's own.
     fitness, measurements: NULL where there are none.
-    tell_order: place among what the optimizer was told; NULL until then.
     """
 
     __tablename__ = "evaluations"
     __table_args__ = (
-        UniqueConstraint("individual_id", "replicate", "task", "attempt"),
+        ForeignKeyConstraint(_PLACE, [f"individuals.{name}" for name in _PLACE], ondelete="CASCADE"),
+        # Deferred: PostgreSQL deletes a run's workers before their evaluations.
+        ForeignKeyConstraint(
+            ["run_id", "worker"], ["workers.run_id", "workers.number"], deferrable=True, initially="DEFERRED"
+        ),
         CheckConstraint("status IN ('ok', 'failed', 'timeout', 'lost', 'invalid')", name="status"),
         CheckConstraint("replicate >= 0", name="replicate"),
+        CheckConstraint("attempt >= 1", name="attempt"),
+        CheckConstraint("loss IS NULL OR (status = 'ok' AND replicate = 0 AND task = '')", name="loss"),
+        {"sqlite_with_rowid": False},
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    individual_id: Mapped[int] = mapped_column(Id, ForeignKey("individuals.id", ondelete="CASCADE"))
-    replicate: Mapped[int]
-    task: Mapped[str]
-    attempt: Mapped[int]
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    generation: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    replicate: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    task: Mapped[str] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     status: Mapped[str]
+    loss: Mapped[float | None]
     fitness: Mapped[dict[str, Any] | None]
     measurements: Mapped[dict[str, Any] | None]
-    tell_order: Mapped[int | None]
     seed: Mapped[int | None] = mapped_column(Unsigned64)
     started: Mapped[float]
     seconds: Mapped[float]
-    worker: Mapped[str]
-    host: Mapped[str]
-    device: Mapped[str]
+    worker: Mapped[int | None]
     error: Mapped[str]
     traceback: Mapped[str]
 
 
 class RecordingRow(Base):
-    """An array of an evaluation: inside (`data`) or beside the database (`uri`)."""
+    """An array of an evaluation: inside (`data`) or, as Zarr, beside the database (`uri`).
+
+    shape: sizes. dims: a name for each of them, or NULL. coordinates: {dim: {"values" | "start" and "step", "unit"}}.
+    sha256: of the array's bytes, little-endian and in C order, whatever the codec.
+    uri: a path below the folder of arrays, with slashes.
+    """
 
     __tablename__ = "recordings"
-    __table_args__ = (CheckConstraint("(data IS NULL) <> (uri IS NULL)", name="place"),)
+    __table_args__ = (
+        ForeignKeyConstraint(_KEY, [f"evaluations.{name}" for name in _KEY], ondelete="CASCADE"),
+        CheckConstraint("(data IS NULL) <> (uri IS NULL)", name="place"),
+    )
 
-    evaluation_id: Mapped[int] = mapped_column(Id, ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    generation: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    replicate: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    task: Mapped[str] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(primary_key=True)
     dtype: Mapped[str]
     shape: Mapped[list[Any]]
     dims: Mapped[list[Any] | None]
+    coordinates: Mapped[dict[str, Any] | None]
     unit: Mapped[str]
     codec: Mapped[str]
-    data: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sha256: Mapped[str]
     uri: Mapped[str | None]
+    # Last: SQLite reads the columns before it without touching the pages that hold it.
+    data: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class Event(Base):
@@ -213,8 +251,8 @@ class Event(Base):
     __tablename__ = "events"
     __table_args__ = (Index("ix_events_run_id", "run_id"),)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
     at: Mapped[float]
     kind: Mapped[str]
     details: Mapped[dict[str, Any]]
@@ -223,6 +261,7 @@ class Event(Base):
 runs = cast(Table, Run.__table__)
 drivers = cast(Table, DriverRow.__table__)
 generations = cast(Table, Generation.__table__)
+workers = cast(Table, WorkerRow.__table__)
 individuals = cast(Table, IndividualRow.__table__)
 evaluations = cast(Table, EvaluationRow.__table__)
 recordings = cast(Table, RecordingRow.__table__)

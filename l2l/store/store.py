@@ -13,7 +13,9 @@ from sqlalchemy import Connection, insert, select
 
 from l2l.errors import RunNotFoundError, StoreError, nearest
 from l2l.store import migrations, plain, queries
+from l2l.store.arrays import ArrayFolder
 from l2l.store.engine import Location, connect, locate, translated
+from l2l.store.keep import Policy
 from l2l.store.records import RecordedGeneration, RunRecord, RunSpec
 from l2l.store.schema import runs
 from l2l.store.views import create_view
@@ -34,6 +36,10 @@ class Store:
         self.url = location.url
         self.label = location.label
         self.read_only = read_only
+        #: Where large arrays lie; None: in the database, whatever their size.
+        self.arrays = ArrayFolder.beside(location.path)
+        #: Whether several statements and their commit go to the database at once.
+        self.pipelines = location.path is None
         self._location = location
         self._writers: weakref.WeakSet[RunWriter] = weakref.WeakSet()
         self._engine = connect(location, read_only=read_only, busy_timeout=busy_timeout)
@@ -120,9 +126,12 @@ class Store:
             return None
         return state.st_mtime_ns, state.st_size
 
-    def create_run(self, spec: RunSpec) -> RunWriter:
-        """Begins a run. Raises StoreError if the specification breaks a law or the database cannot be written."""
-        values = _run_values(spec)
+    def create_run(self, spec: RunSpec, *, recordings: str = "all") -> RunWriter:
+        """Begins a run.
+
+        recordings: whose arrays are kept: "all", "none", or "best:K" for the K best of each generation.
+        Raises StoreError if the specification breaks a law or the database cannot be written."""
+        values, policy = _run_values(spec), Policy.parse(recordings)
         with self.write() as connection:
             if spec.parent is not None and not queries.run_exists(connection, spec.parent):
                 raise RunNotFoundError(f"the parent run {spec.parent} is not in {self.label}")
@@ -130,17 +139,21 @@ class Store:
             assert key is not None
             create_view(connection, key[0], spec.space, spec.objectives)
             token = claim(connection, key[0])
-        return self._writer(key[0], token)
+        return self._writer(key[0], token, policy)
 
-    def continue_run(self, run: int | str) -> RunWriter:
-        """Takes up a recorded run again. Raises StoreError if another live driver holds it."""
+    def continue_run(self, run: int | str, *, recordings: str = "all") -> RunWriter:
+        """Takes up a recorded run again; `recordings` as of `create_run`.
+
+        Raises StoreError if another live driver holds it.
+        """
+        policy = Policy.parse(recordings)
         run_id = self.find(run)
         with self.write() as connection:
             token = claim(connection, run_id)
-        return self._writer(run_id, token)
+        return self._writer(run_id, token, policy)
 
-    def _writer(self, run_id: int, token: str) -> RunWriter:
-        writer = RunWriter(self, run_id, token)
+    def _writer(self, run_id: int, token: str, policy: Policy) -> RunWriter:
+        writer = RunWriter(self, run_id, token, policy)
         self._writers.add(writer)
         return writer
 

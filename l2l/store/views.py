@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from l2l.store.columns import AFTER, BEFORE, distinct, shape_of
 
 _MOST_COLUMNS = 1000  # SQLite allows 2,000, PostgreSQL 1,600
+_AFTER = {"worker": "w.name AS worker", "host": "w.host", "device": "w.device", "job": "w.job"}
 _LONGEST_NAME = 63  # bytes; PostgreSQL cuts the rest off, and two names may become one
 
 
@@ -28,12 +29,16 @@ def create_view(
         fields.append(f"{_value(sqlite, 'e.fitness', name, 'real')} AS {_column(column, taken)}")
     statement = f"""
         CREATE VIEW run_{int(run_id)} AS
-        SELECT i.id, i.generation, i.position, coalesce(e.status, 'pending') AS status,
-               {", ".join([*fields, "i.loss", *(f"e.{name}" for name in AFTER)])}
-        FROM individuals i LEFT JOIN evaluations e
-          ON e.id = (SELECT later.id FROM evaluations later
-                     WHERE later.individual_id = i.id AND later.replicate = 0 AND later.task = ''
-                     ORDER BY later.attempt DESC LIMIT 1)
+        SELECT i.generation, i.position, coalesce(e.status, 'pending') AS status,
+               {", ".join([*fields, "e.loss", *(_AFTER.get(name, f"e.{name}") for name in AFTER)])}
+        FROM individuals i
+        LEFT JOIN evaluations e
+          ON e.run_id = i.run_id AND e.generation = i.generation AND e.position = i.position
+             AND e.replicate = 0 AND e.task = '' AND e.attempt = (
+                 SELECT max(later.attempt) FROM evaluations later
+                 WHERE later.run_id = i.run_id AND later.generation = i.generation AND later.position = i.position
+                   AND later.replicate = 0 AND later.task = '')
+        LEFT JOIN workers w ON w.run_id = e.run_id AND w.number = e.worker
         WHERE i.run_id = {int(run_id)}"""
     # psycopg takes % for a placeholder.
     connection.exec_driver_sql(statement if sqlite else statement.replace("%", "%%"))

@@ -8,21 +8,34 @@ import threading
 import time
 import uuid
 import weakref
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from l2l.errors import RunNotFoundError, StoreError
 from l2l.individual import Evaluation, Individual
-from l2l.store import plain, recordings
+from l2l.store import inserts, plain, queries
+from l2l.store.keep import Policy
+from l2l.store.keeper import Keeper, Prepared
 from l2l.store.records import Driver, RunRecord
-from l2l.store.rows import evaluation_row, individual_row, loss_of
-from l2l.store.schema import drivers, evaluations, events, generations, individuals, runs
+from l2l.store.rows import (
+    EVALUATION,
+    INDIVIDUAL,
+    KEY,
+    RECORDING,
+    Row,
+    Worker,
+    evaluation_key,
+    evaluation_row,
+    individual_row,
+    is_told,
+    worker_of,
+)
+from l2l.store.schema import drivers, evaluations, events, generations, individuals, runs, workers
 from l2l.store.schema import recordings as recordings_table
 
 if TYPE_CHECKING:
@@ -30,12 +43,19 @@ if TYPE_CHECKING:
 
 _BEAT = 5.0  # s between the heartbeats of a driver that is writing
 _PULSE = 20.0  # s between those of one that waits for long evaluations
-_REMEMBERED = 16  # generations whose row ids are kept in memory
 _OURS: set[str] = set()  # tokens of the writers of this process
 
 _token = select(drivers.c.token).where(drivers.c.run_id == bindparam("run"))
-_insert_evaluation = insert(evaluations)
-_set_loss = update(individuals).where(individuals.c.id == bindparam("individual")).values(loss=bindparam("value"))
+# Names of their own: SQLAlchemy keeps those of columns for the values that an UPDATE sets.
+_SUPERSEDED = tuple(f"key_{name}" for name in KEY)
+_supersede = (
+    update(evaluations)
+    .where(
+        *(evaluations.c[name] == bindparam(f"key_{name}") for name in KEY[:-1]),
+        evaluations.c.attempt < bindparam("key_attempt"),
+    )
+    .values(loss=None)
+)
 
 
 def claim(connection: Connection, run_id: int) -> str:
@@ -92,13 +112,16 @@ class RunWriter:
     Leaving it as a context manager without `finish` marks the run as failed or interrupted.
     """
 
-    def __init__(self, store: Store, run_id: int, token: str) -> None:
+    def __init__(self, store: Store, run_id: int, token: str, policy: Policy) -> None:
         self.id = run_id
         self._store = store
         self._token = token
         self._closed = False
         self._beat = time.monotonic()
-        self._ids: OrderedDict[int, list[int]] = OrderedDict()  # row ids by generation, in the order of positions
+        self._workers: dict[Worker, int] | None = None
+        self._keeper = Keeper(store, run_id, policy)
+        told = select(generations.c.number).where(generations.c.run_id == run_id, generations.c.told_at.is_not(None))
+        self._told = set(store.read(lambda connection: connection.execute(told).scalars().all()))
         self._objective = self.record.objectives[0]
         _OURS.add(token)
         self._closing = threading.Event()
@@ -114,20 +137,28 @@ class RunWriter:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        if self._closed:
-            raise StoreError(f"run {self.id} was finished: `continue_run` takes it up again")
+        self._check_open()
         with self._store.write() as connection:
             # Another driver may have taken the run over while this one hung: it must not write on.
             if connection.execute(_token, {"run": self.id}).scalar() != self._token:
-                raise StoreError(
-                    f"run {self.id} was taken over by another process, since this one gave no sign of "
-                    "life for a minute: end this one"
-                )
-            now = time.monotonic()
-            if now - self._beat > _BEAT:
+                raise self._taken_over()
+            if self._beat_is_due():
                 connection.execute(update(drivers).where(drivers.c.run_id == self.id).values(heartbeat=time.time()))
-                self._beat = now
+                self._beat = time.monotonic()
             yield connection
+
+    def _beat_is_due(self) -> bool:
+        return time.monotonic() - self._beat > _BEAT
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"run {self.id} was finished: `continue_run` takes it up again")
+
+    def _taken_over(self) -> StoreError:
+        return StoreError(
+            f"run {self.id} was taken over by another process, since this one gave no sign of "
+            "life for a minute: end this one"
+        )
 
     def record_generation(
         self, number: int, asked: Sequence[Individual], parents: Sequence[tuple[tuple[int, int], ...]] | None = None
@@ -146,146 +177,112 @@ class RunWriter:
         with self._transaction() as connection:
             try:
                 connection.execute(
-                    insert(generations).values(
-                        run_id=self.id, number=number, asked_at=time.time(), told_at=None, size=len(rows), summary=None
-                    )
+                    insert(generations).values(run_id=self.id, number=number, asked_at=time.time(), size=len(rows))
                 )
             except IntegrityError as error:
                 raise StoreError(
                     f"generation {number} of run {self.id} cannot be recorded: there is one already, or "
                     "its number is negative"
                 ) from error
-            if rows:
-                connection.execute(insert(individuals), rows)
+            inserts.insert_rows(connection, individuals, INDIVIDUAL, rows)
 
     def record_evaluations(self, done: Sequence[Evaluation]) -> None:
-        """Evaluations as they end; each individual must have been asked.
+        """Evaluations as they end; each individual must have been asked, and its generation not yet told.
 
         A recording that cannot be stored (no array of numbers, too large) is left out, which an event says: an
         evaluation is never lost for it.
         """
-        # Compression takes longer than all else: before the transaction, so that others need not wait for it.
-        encoded = [self._encode(evaluation) for evaluation in done]
-        refused = [note for _, notes in encoded for note in notes]
+        if not done:
+            return
+        keys = [evaluation_key(self.id, evaluation) for evaluation in done]
+        self._check_untold(done)
+        known = self._known_workers()
+        new = list(dict.fromkeys(worker for worker in map(worker_of, done) if worker and worker not in known))
+        known = known | {worker: len(known) + place for place, worker in enumerate(new)} if new else known
+        rows = [
+            evaluation_row(key, evaluation, self._objective, known.get(worker_of(evaluation)))
+            for key, evaluation in zip(keys, done, strict=True)
+        ]
+        arrays = self._keeper.prepare(keys, rows, done)
+        try:
+            self._insert(rows, arrays, [(self.id, known[worker], *worker) for worker in new])
+        except BaseException as error:
+            self._keeper.discard(arrays)
+            if isinstance(error.__cause__, IntegrityError):
+                raise self._unrecordable(done, error.__cause__) from error.__cause__
+            raise
+        self._workers = known
+        self._keeper.committed(arrays)
+
+    def _insert(self, rows: list[Row], arrays: Prepared, new_workers: list[Row]) -> None:
+        superseded = [row[: len(KEY)] for row in rows if row[5] > 1 and row[3] == 0 and not row[4]]
+        usual = not (new_workers or superseded or arrays.refused or arrays.dropped)
+        if usual and len(rows) < inserts.COPY_FROM and self._store.pipelines and not self._beat_is_due():
+            batches = [(evaluations, EVALUATION, rows), (recordings_table, RECORDING, arrays.rows)]
+            with self._store.write() as connection:
+                self._check_open()
+                if not inserts.insert_guarded(connection, batches, self.id, self._token):
+                    raise self._taken_over()
+            return
         with self._transaction() as connection:
-            rows, losses = [], []
-            for evaluation in done:
-                individual_id = self._individual_id(connection, evaluation.individual)
-                rows.append(evaluation_row(individual_id, evaluation))
-                loss = loss_of(evaluation, self._objective)
-                if loss is not None:
-                    losses.append({"individual": individual_id, "value": loss})
-            try:
-                self._insert(connection, rows, [arrays for arrays, _ in encoded])
-            except IntegrityError as error:
-                raise StoreError(
-                    f"run {self.id}: an evaluation cannot be recorded: its individual, replicate, task "
-                    f"and attempt are recorded already, or break a law: {error.orig}"
-                ) from error
-            if losses:
-                connection.execute(_set_loss, losses if len(losses) > 1 else losses[0])
-            for note in refused:
+            inserts.insert_rows(connection, workers, ("run_id", "number", "name", "host", "device", "job"), new_workers)
+            for key in superseded:
+                connection.execute(_supersede, dict(zip(_SUPERSEDED, key, strict=True)))
+            inserts.insert_rows(connection, evaluations, EVALUATION, rows)
+            for key in arrays.dropped:
+                connection.execute(
+                    delete(recordings_table).where(
+                        *(recordings_table.c[name] == value for name, value in zip(KEY, key, strict=True))
+                    )
+                )
+            inserts.insert_rows(connection, recordings_table, RECORDING, arrays.rows)
+            for note in arrays.refused:
                 _note(connection, self.id, "recording refused", note)
 
-    def _insert(self, connection: Connection, rows: list[dict[str, Any]], arrays: list[list[dict[str, Any]]]) -> None:
-        bare = [row for row, own in zip(rows, arrays, strict=True) if not own]
-        if bare:
-            connection.execute(_insert_evaluation, bare if len(bare) > 1 else bare[0])
-        for row, own in zip(rows, arrays, strict=True):
-            if own:
-                key = connection.execute(_insert_evaluation, row).inserted_primary_key
-                assert key is not None
-                connection.execute(insert(recordings_table), [{**array, "evaluation_id": key[0]} for array in own])
-
-    def _encode(self, evaluation: Evaluation) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        rows, refused = [], []
-        for name, array in evaluation.recordings.items():
-            try:
-                encoded = recordings.encode(array)
-            except StoreError as error:
-                place = evaluation.individual
-                refused.append(
-                    {
-                        "generation": place.generation,
-                        "position": place.position,
-                        "replicate": place.replicate,
-                        "task": place.task,
-                        "name": name,
-                        "error": str(error),
-                    }
+    def _check_untold(self, done: Sequence[Evaluation]) -> None:
+        for evaluation in done:
+            if evaluation.individual.generation in self._told and is_told(evaluation.individual):
+                raise StoreError(
+                    f"run {self.id}: what the optimizer is told must be recorded before, but generation "
+                    f"{evaluation.individual.generation} was told already: give re-evaluations a replicate > 0"
                 )
-                continue
-            rows.append(
-                {
-                    "name": plain.clean(str(name)),
-                    "dtype": encoded.dtype,
-                    "shape": encoded.shape,
-                    "dims": None,
-                    "unit": "",
-                    "codec": encoded.codec,
-                    "data": encoded.data,
-                    "uri": None,
-                }
-            )
-        return rows, refused
 
-    def _individual_id(self, connection: Connection, individual: Individual) -> int:
-        known = self._ids.get(individual.generation)
-        if known is None:
-            found = (
-                select(individuals.c.id, individuals.c.position)
-                .where(individuals.c.run_id == self.id, individuals.c.generation == individual.generation)
-                .order_by(individuals.c.position)
-            )
-            known = [row.id for row in connection.execute(found)]
-            if known:
-                self._ids[individual.generation] = known
-                if len(self._ids) > _REMEMBERED:
-                    self._ids.popitem(last=False)
-        if not 0 <= individual.position < len(known):
-            raise StoreError(
-                f"run {self.id}: an individual must be recorded before its evaluation, but there is none "
-                f"at generation {individual.generation}, position {individual.position}"
-            )
-        return known[individual.position]
+    def _known_workers(self) -> dict[Worker, int]:
+        if self._workers is None:
+            query = select(workers).where(workers.c.run_id == self.id)
+            found = self._store.read(lambda connection: connection.execute(query).all())
+            self._workers = {(row.name, row.host, row.device, row.job): row.number for row in found}
+        return self._workers
+
+    def _unrecordable(self, done: Sequence[Evaluation], error: IntegrityError) -> StoreError:
+        for evaluation in done:
+            place = evaluation.individual.generation, evaluation.individual.position
+            if not self._store.read(lambda connection: queries.has_individual(connection, self.id, *place)):  # noqa: B023
+                return StoreError(
+                    f"run {self.id}: an individual must be recorded before its evaluation, but there is none "
+                    f"at generation {place[0]}, position {place[1]}"
+                )
+        return StoreError(
+            f"run {self.id}: an evaluation cannot be recorded: its individual, replicate, task "
+            f"and attempt are recorded already, or break a law: {error.orig}"
+        )
 
     def record_told(self, number: int, summary: Mapping[str, Any]) -> None:
         """The optimizer was told generation `number`, in the order of positions. summary: what it says of itself."""
-        of_generation = select(individuals.c.id).where(
-            individuals.c.run_id == self.id, individuals.c.generation == number
-        )
-        position = (
-            select(individuals.c.position).where(individuals.c.id == evaluations.c.individual_id).scalar_subquery()
-        )
-        later = evaluations.alias()
-        is_last = (
-            ~select(later.c.id)
-            .where(
-                later.c.individual_id == evaluations.c.individual_id,
-                later.c.replicate == 0,
-                later.c.task == "",
-                later.c.attempt > evaluations.c.attempt,
-            )
-            .exists()
+        best = (
+            select(func.min(evaluations.c.loss))
+            .where(evaluations.c.run_id == self.id, evaluations.c.generation == number)
+            .scalar_subquery()
         )
         with self._transaction() as connection:
             changed = connection.execute(
                 update(generations)
                 .where(generations.c.run_id == self.id, generations.c.number == number)
-                .values(told_at=time.time(), summary=dict(summary))
+                .values(told_at=time.time(), summary=dict(summary), best=best)
             )
             if changed.rowcount != 1:
                 raise StoreError(f"run {self.id}: a generation must be recorded before it is told, but {number} is not")
-            connection.execute(
-                update(evaluations)
-                .where(
-                    evaluations.c.individual_id.in_(of_generation),
-                    evaluations.c.replicate == 0,
-                    evaluations.c.task == "",
-                    is_last,
-                )
-                .values(tell_order=position)
-            )
+        self._told.add(number)
 
     def record_event(self, kind: str, details: Mapping[str, Any] | None = None) -> None:
         """Something worth knowing that happened."""
@@ -300,7 +297,7 @@ class RunWriter:
 
     def heartbeat(self) -> None:
         """A sign of life: call it often, it writes every few seconds only."""
-        if time.monotonic() - self._beat > _BEAT:
+        if self._beat_is_due():
             with self._transaction():
                 pass
 

@@ -267,7 +267,7 @@ def test_a_network_file_system_gets_a_rollback_journal_and_a_warning(tmp_path, s
 
 def test_a_local_file_system_gets_wal(tmp_path):
     with Store.open(tmp_path / "l2l.db") as store:
-        assert pragmas(store, "journal_mode", "synchronous", "foreign_keys") == ["wal", 1, 1]
+        assert pragmas(store, "journal_mode", "synchronous", "foreign_keys") == ["wal", 2, 1]
 
 
 def test_odd_file_names(tmp_path, spec):

@@ -12,8 +12,8 @@ from l2l.store.schema import Base
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "9001"
+down_revision = "NEWEST"
 branch_labels = depends_on = None
 def upgrade():
     op.add_column("runs", sa.Column("mood", sa.Text(), nullable=True))
@@ -27,8 +27,8 @@ def newer_library(tmp_path, monkeypatch):
 
     folder = tmp_path / "migrations"
     shutil.copytree(migrations.FOLDER, folder)
-    (folder / "versions" / "v0002_next.py").write_text(NEXT)
-    monkeypatch.setattr(migrations, "REVISIONS", ("0001", "0002"))
+    (folder / "versions" / "v9001_next.py").write_text(NEXT.replace("NEWEST", migrations.REVISIONS[-1]))
+    monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "9001"))
     monkeypatch.setattr(migrations, "FOLDER", folder)
 
 
@@ -109,7 +109,7 @@ def test_an_older_sqlite_database_is_upgraded_after_a_backup(tmp_path, spec, req
     with Store.open(path) as store:
         store.create_run(spec("kept"))
     request.getfixturevalue("newer_library")
-    with pytest.raises(StoreError, match="older schema 0001"):
+    with pytest.raises(StoreError, match="older schema 0002"):
         Store.open(path, read_only=True)
     with sqlite3.connect(path) as connection:
         assert "mood" not in [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
@@ -118,11 +118,11 @@ def test_an_older_sqlite_database_is_upgraded_after_a_backup(tmp_path, spec, req
         assert store.run("kept").name == "kept"
     connection = sqlite3.connect(path)
     assert "mood" in [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
-    assert connection.execute("SELECT version_num FROM l2l_version").fetchall() == [("0002",)]
+    assert connection.execute("SELECT version_num FROM l2l_version").fetchall() == [("9001",)]
     connection.close()
-    backup = sqlite3.connect(tmp_path / "l2l.db.backup-0001")
+    backup = sqlite3.connect(tmp_path / "l2l.db.backup-0002")
     assert backup.execute("SELECT name FROM runs").fetchall() == [("kept",)]
-    assert backup.execute("SELECT version_num FROM l2l_version").fetchall() == [("0001",)]
+    assert backup.execute("SELECT version_num FROM l2l_version").fetchall() == [("0002",)]
     backup.close()
 
 
@@ -132,7 +132,7 @@ def test_an_older_postgresql_database_is_upgraded_on_request(postgresql_url, spe
     request.getfixturevalue("newer_library")
     with pytest.raises(StoreError, match="l2l db upgrade"):
         Store.open(postgresql_url)
-    assert Store.upgrade(postgresql_url) == "0002"
+    assert Store.upgrade(postgresql_url) == "9001"
     with Store.open(postgresql_url) as store:
         assert store.run().name == "kept"
 
@@ -142,11 +142,11 @@ def test_a_failing_migration_changes_nothing(tmp_path, spec, request):
     with Store.open(path) as store:
         store.create_run(spec("kept"))
     request.getfixturevalue("newer_library")
-    broken = migrations.FOLDER / "versions" / "v0002_next.py"
-    broken.write_text(NEXT + "    op.execute('SELECT * FROM nowhere')\n")
+    broken = migrations.FOLDER / "versions" / "v9001_next.py"
+    broken.write_text(NEXT.replace("NEWEST", migrations.REVISIONS[-2]) + "    op.execute('SELECT * FROM nowhere')\n")
     with pytest.raises(StoreError, match="nowhere"):
         Store.open(path)
     connection = sqlite3.connect(path)
     assert "mood" not in [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
-    assert connection.execute("SELECT version_num FROM l2l_version").fetchall() == [("0001",)]
+    assert connection.execute("SELECT version_num FROM l2l_version").fetchall() == [("0002",)]
     connection.close()

@@ -36,7 +36,11 @@ HOSTILE = [
 
 
 def rows(store, view):
-    return store.read(lambda connection: connection.execute(text(f"SELECT * FROM {view} ORDER BY id")).mappings().all())
+    return store.read(
+        lambda connection: (
+            connection.execute(text(f"SELECT * FROM {view} ORDER BY generation, position")).mappings().all()
+        )
+    )
 
 
 def test_a_view_shows_parameters_and_fitness_as_columns(store, spec, asked, done):
@@ -72,7 +76,6 @@ def test_names_cannot_inject_sql(store, spec, kind):
         for name, value in row.items()
         if name
         not in (
-            "id",
             "generation",
             "position",
             "status",
@@ -83,6 +86,7 @@ def test_names_cannot_inject_sql(store, spec, kind):
             "worker",
             "host",
             "device",
+            "job",
             "error",
             "f",
         )
@@ -102,12 +106,12 @@ def test_names_that_no_database_takes_are_refused(store, spec, name):
 
 
 def test_names_that_meet_fixed_columns_get_a_prefix(store, spec):
-    space = {name: {"kind": "real", "low": 0, "high": 1} for name in ("id", "Status", "seconds", "x", "X")}
+    space = {name: {"kind": "real", "low": 0, "high": 1} for name in ("position", "Status", "seconds", "x", "X")}
     writer = store.create_run(spec(space=space, objectives=[{"name": "x", "maximize": False}]))
     writer.record_generation(0, [Individual(dict.fromkeys(space, 0.5))], None)
     columns = list(rows(store, f"run_{writer.id}")[0])
-    assert columns[4:10] == [
-        "parameters.id",
+    assert columns[3:9] == [
+        "parameters.position",
         "parameters.Status",
         "parameters.seconds",
         "x",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -9,10 +10,11 @@ from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, Strin
 
 from l2l.errors import StoreError
 from l2l.store.engine import Location
-from l2l.store.schema import Base
+from l2l.store.schema import Base, runs
+from l2l.store.views import create_view
 
 #: Every version of the schema, oldest first.
-REVISIONS: tuple[str, ...] = ("0001",)
+REVISIONS: tuple[str, ...] = ("0001", "0002")
 FOLDER = Path(__file__).parent
 # Not Alembic's usual name: other programs (Optuna) use that one, maybe in the same PostgreSQL database.
 VERSION_TABLE = "l2l_version"
@@ -66,7 +68,13 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     config.attributes["version_table"] = VERSION_TABLE
+    # They name the columns of the old schema.
+    old = [name for name in inspect(connection).get_view_names() if re.fullmatch(r"run_[0-9]+", name)]
+    for name in old:
+        connection.exec_driver_sql(f"DROP VIEW {name}")
     command.upgrade(config, REVISIONS[-1])
+    for run in connection.execute(select(runs.c.id, runs.c.space, runs.c.objectives)).all():
+        create_view(connection, run.id, run.space, run.objectives)
 
 
 def back_up(path: Path, found: str) -> Path:
