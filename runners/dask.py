@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import pickle
 import time
@@ -341,9 +342,14 @@ class DaskRunner(Runner):
 
     def _settle(self, ledger: Ledger, window: Window, chunk: Chunk, reply: Reply | Death) -> Iterator[Evaluation]:
         if isinstance(reply, Death):
-            log = self._cluster.log_of(reply.name) if self._cluster is not None else ""
+            assert self._cluster is not None
             yield from ledger.lost(
-                chunk, reply.words, label(reply.worker, reply.name), told=reply.told, error=reply.error, log=log
+                chunk,
+                reply.words,
+                label(reply.worker, reply.name),
+                told=reply.told,
+                error=reply.error,
+                log=functools.partial(self._cluster.log_of, reply.name),
             )
         elif reply.kind == "done":
             yield from ledger.done(chunk, reply.fields)

@@ -86,9 +86,10 @@ def _find_in_slurm(listing: str, job: str) -> JobState | None:
 
 
 def _find_number(listing: str, job: str) -> JobState | None:
-    """The line in which the job's number stands at the beginning of a word; the line itself is the state."""
+    """The line whose first word is the job's number, perhaps with a server's name; the line itself is the state."""
     for line in listing.splitlines():
-        if re.search(rf"(?:^|[\s.]){re.escape(job)}(?:\D|$)", line):
+        first = (line.split() or [""])[0]
+        if re.search(rf"(?:^|\D){re.escape(job)}(?:\D|$)", first):
             return JobState(" ".join(line.split()))
     return None
 

@@ -205,8 +205,9 @@ def _recordings(outcome: Outcome) -> dict[str, np.ndarray]:
         _name(name, "recording")
         if not hasattr(value, "__array__"):
             raise OptimizeeError(f"recording {name!r} must be an array, but is a {type(value).__name__}")
-        # A copy: engines reuse their buffers, and a view would keep the whole batch alive.
-        array = np.array(value, order="C", copy=True)
+        # A copy: engines reuse their buffers, and a view would keep the whole batch alive. An xarray.DataArray stays
+        # one: the store keeps its labels.
+        array = value.copy(deep=True) if hasattr(value, "coords") else np.array(value, order="C", copy=True)
         if array.dtype.kind not in "biufc":
             raise OptimizeeError(f"recording {name!r} must hold numbers, but its dtype is {array.dtype}")
         recordings[name] = array

@@ -29,7 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Behind what is installed: modules beside the user's script are found, and shadow nothing.
     sys.path += [entry for entry in given.path if entry not in sys.path]
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(max(1, given.nthreads // given.workers))))
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")
     asyncio.run(_serve(given))
 
 
@@ -55,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _serve(given: argparse.Namespace) -> None:
     import dask
+
+    # Nannies tell how their workers end, which the driver reads in the job's log.
+    dask.config.set({"logging": {"distributed": "warning", "distributed.nanny": "info"}})
     import distributed  # noqa: F401 - adds its defaults, which must be there before they are changed
 
     dask.config.set(DASK_SETTINGS)

@@ -22,6 +22,7 @@ _ASK_FIRST, _ASK_AT_MOST = 1.0, 30.0  # seconds between two questions to the que
 _AGAIN = 30.0  # seconds after which a refused submission is tried again
 _IDLE = 60.0  # seconds that a job without work is kept, where their number adapts: the next generation comes soon
 _AT_ONCE = 8  # submissions that run side by side
+_LATE = 0.5  # seconds by which a job's log may lag behind a death
 _TAIL = 4000  # bytes of a job's log that are worth showing
 
 
@@ -69,7 +70,7 @@ class QueuedJobs:
     def start(self) -> dict[str, Any]:
         self._scheduler = OwnScheduler(self._host(), self.queue.tls)
         self._keys = dict(worker_keys(self._scheduler.security, self.folder))
-        self._fit(self.queue.bounds[1], time.monotonic())
+        self._fit(1, time.monotonic())
         return self._scheduler.connection
 
     def _host(self) -> str:
@@ -230,17 +231,32 @@ class QueuedJobs:
 
     def log_of(self, worker: str) -> str:
         number = job_of(worker)
-        return self._tail(number) if number else ""
+        if not number:
+            return ""
+        # The news of a death comes sooner than the last words of those who watched it.
+        end = time.monotonic() + _LATE
+        while not self._fresh(number) and time.monotonic() < end:
+            time.sleep(0.02)
+        tail = self._tail(number)
+        return f"The end of the log of job {number}:\n{tail}" if tail else ""
+
+    def _fresh(self, number: str) -> bool:
+        """Whether something was printed to a job's log just now."""
+        logs = self._logs(number)
+        return any(time.time() - path.stat().st_mtime < _LATE for path in logs)
+
+    def _logs(self, number: str) -> list[Path]:
+        """The files in the folder that carry the job's number in their names, as each queue does in its way."""
+        paths = [path for path in Path(self.folder).iterdir() if path.is_file() and path.suffix != ".pem"]
+        return sorted(path for path in paths if number.split(".")[0] in _numbers(path.name))
 
     def _tail(self, number: str) -> str:
-        """The end of what a job printed, from whichever file of the folder carries its number."""
+        """The end of what a job printed."""
         parts = []
-        for path in sorted(Path(self.folder).iterdir()):
-            stem = path.name.replace("-", ".").split(".")
-            if path.is_file() and path.suffix != ".pem" and number.split(".")[0] in _numbers(stem):
-                with contextlib.suppress(OSError), path.open("rb") as file:
-                    file.seek(max(0, path.stat().st_size - _TAIL))
-                    parts.append(file.read().decode(errors="replace").strip())
+        for path in self._logs(number):
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - _TAIL))
+                parts.append(file.read().decode(errors="replace").strip())
         return "\n".join(part for part in parts if part)
 
     def close(self) -> None:
@@ -264,9 +280,9 @@ def job_of(worker: str) -> str:
     return number if kind == "job" and dash else ""
 
 
-def _numbers(parts: list[str]) -> set[str]:
+def _numbers(name: str) -> set[str]:
     """The numbers among the parts of a file's name, also where a letter stands before them, as in PBS's l2l.o17."""
-    return {part.lstrip("oe") for part in parts}
+    return {part.lstrip("oe") for part in name.split(".")}
 
 
 def _short(refusal: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,17 +86,26 @@ class Ledger:
         ]
 
     def lost(
-        self, chunk: Chunk, words: LastWords | None, worker: str, *, told: bool, error: str = "", log: str = ""
+        self,
+        chunk: Chunk,
+        words: LastWords | None,
+        worker: str,
+        *,
+        told: bool,
+        error: str = "",
+        log: Callable[[], str] = lambda: "",
     ) -> list[Evaluation]:
         """The worker of a chunk died. Returns the evaluations that end with it; all others are sent again.
 
         told: last words would have been found if there were any, so without them nothing was being evaluated.
-        error: what else is known. log: the last lines that the worker's job printed, for what ends without a stack.
+        error: what else is known. log: asked for what the worker printed last, where one ends without a stack.
         """
         if words is None or not words.count:
             if words is None and not told:
                 return self._blame(chunk.members, None, worker, error, log)
             self._stalls[chunk.members] += 1
+            if self._stalls[chunk.members] > self.attempts and not told:
+                return self._blame(chunk.members, words, worker, error, log)  # what was read may be out of date
             if self._stalls[chunk.members] > _STALLS:
                 raise RunnerError(
                     f"{_STALLS} workers died before they evaluated anything of what was sent to them, the last at "
@@ -111,24 +120,24 @@ class Ledger:
         return self._blame(chunk.members[first:last], words, worker, error, log)
 
     def _blame(
-        self, members: tuple[int, ...], words: LastWords | None, worker: str, error: str, log: str
+        self, members: tuple[int, ...], words: LastWords | None, worker: str, error: str, log: Callable[[], str]
     ) -> list[Evaluation]:
         if len(members) > 1:
             half = len(members) // 2
             self._again += [members[:half], members[half:]]
             return []
         (member,) = members
-        trace = (words.stack if words else "") or log
+        stack = words.stack if words else ""
         if words and words.timeout:
             late = f"past its deadline of {self.deadline} s: the traceback shows where it was"
-            return [self._end(member, Status.TIMEOUT, late, trace, worker, words)]
+            return [self._end(member, Status.TIMEOUT, late, stack, worker, words)]
         self._killed[member] += self.deaths
         if self._killed[member] < self.attempts:
             self._again.append(members)
             return []
         cause = error or (words.cause if words else "no last words were found")
         error = f"its worker died {self._killed[member]} times: {cause}"
-        return [self._end(member, Status.LOST, error, trace, worker, words)]
+        return [self._end(member, Status.LOST, error, stack or log(), worker, words)]
 
     def _end(
         self, member: int, status: Status, error: str, trace: str, worker: str, words: LastWords | None

@@ -81,3 +81,34 @@ def test_workers_that_die_before_they_begin_end_the_run():
 
     with pytest.raises(RunnerError, match="workers died before they evaluated"):
         die_for_ever()
+
+
+def test_words_that_may_be_out_of_date_are_believed_only_so_often():
+    """On a network's file system the last that is seen may be from before the evaluation began."""
+    ledger = ledger_of(1, attempts=2)
+    between = LastWords(0, 0)
+    ended = []
+    for _ in range(10):
+        chunk = ledger.next(1)
+        if chunk is None:
+            break
+        ended += ledger.lost(chunk, between, "tcp://w", told=False, log=lambda: "Out of memory")
+    (evaluation,) = ended
+    assert (evaluation.status, evaluation.traceback) == (Status.LOST, "Out of memory")
+
+
+def test_what_ends_with_a_stack_needs_no_log():
+    ledger = ledger_of(1, attempts=1)
+    words = LastWords(0, 1, stack="Fatal Python error: Aborted", started=5.0, host="node7", device="cuda")
+    (evaluation,) = ledger.lost(ledger.next(1), words, "tcp://w", told=True, log=lambda: pytest.fail("asked"))
+    assert evaluation.traceback == words.stack
+    assert (evaluation.host, evaluation.device, evaluation.started) == ("node7", "cuda", 5.0)
+
+
+def test_the_work_that_is_left_in_chunks():
+    ledger = ledger_of(100, batch_size=16)
+    assert ledger.chunks_left() == 7
+    chunk = ledger.next(1)
+    assert ledger.chunks_left() == 6
+    ledger.lost(chunk, None, "tcp://w", told=False)
+    assert ledger.chunks_left() == 8  # two halves more
