@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from l2l import optimizers, provenance, runners
-from l2l.errors import ExperimentError, ResumeError
+from l2l.errors import ExperimentError, ResumeError, StoreError
 from l2l.individual import Evaluation, Individual
 from l2l.objective import Objective
 from l2l.optimizees.base import Optimizee
@@ -21,6 +21,7 @@ from l2l.progress import Observer, Silent, observer_for
 from l2l.runners.base import Runner
 from l2l.seeds import Purpose, branch, check_seed, evaluation_seed
 from l2l.space import Space
+from l2l.store.keep import Policy
 
 if TYPE_CHECKING:
     from l2l.store import RecordedGeneration, RunWriter, Store
@@ -48,7 +49,8 @@ class Experiment:
     runner: a Runner or its name; "dask" is a local cluster on all cores.
     seed: the root of every random number of the run.
     store: path or URL of the database; by default $L2L_STORE, else l2l.db in the working directory.
-    recordings: "all" keeps the arrays of every outcome, "none" keeps none.
+    recordings: "all" keeps the arrays of every outcome, "none" keeps none, "best:5" those of the 5 best individuals of
+    each generation.
     fail_fast: end the run at the first evaluation that is not ok.
     Raises ExperimentError, or the error of the part that is amiss, before anything is evaluated.
     """
@@ -82,8 +84,10 @@ class Experiment:
         self.name = name if name is not None else _default_name(optimizee)
         self.tags = tuple(tags)
         self.store = store
-        if recordings not in ("all", "none"):
-            raise ExperimentError(f'recordings must be "all" or "none", but got {recordings!r}')
+        try:
+            Policy.parse(recordings)
+        except StoreError as error:
+            raise ExperimentError(str(error)) from None
         self.recordings = recordings
         self.fail_fast = fail_fast
         self._build_optimizer()
@@ -129,7 +133,10 @@ class Experiment:
             fingerprint=self.optimizee.fingerprint(),
             tags=self.tags,
         )
-        with Store.open(store if store is not None else self.store) as opened, opened.create_run(spec) as writer:
+        with (
+            Store.open(store if store is not None else self.store) as opened,
+            opened.create_run(spec, recordings=self.recordings) as writer,
+        ):
             return self._search(opened, writer, chosen, observer or Silent(), [])
 
     def resume(
@@ -151,7 +158,7 @@ class Experiment:
             record = opened.run(run)
             self._check_same_search(record)
             recorded = opened.generations(record.id)
-            with opened.continue_run(record.id) as writer:
+            with opened.continue_run(record.id, recordings=self.recordings) as writer:
                 if record.settings != self._settings():
                     writer.record_event("settings changed", {"from": record.settings, "to": self._settings()})
                 return self._search(opened, writer, chosen, observer or observer_for(), recorded)
@@ -326,7 +333,7 @@ class _Evaluator:
             return evaluations
         for burst in self.runner.evaluate_in_bursts(optimizee, individuals):
             light = [_without_recordings(evaluation) for evaluation in burst]
-            self.writer.record_evaluations(burst if self.experiment.recordings == "all" else light)
+            self.writer.record_evaluations(burst)  # which keeps the arrays that `recordings` asks for
             self.writer.heartbeat()
             for evaluation in light:
                 self.observer.evaluated(evaluation)

@@ -1,8 +1,9 @@
 """Large arrays beside the database, as Zarr (version 3): one folder a recording, which any Zarr reader opens.
 
 Beside an SQLite file `l2l.db` they lie in `l2l.db.arrays/`, for PostgreSQL where L2L_ARRAYS says. The database holds
-the path below that folder, so that both can be moved together. Reading trusts neither: paths stay below the folder, the
-metadata must be as written here, and every chunk must claim just the bytes its place needs, before anything is allocated.
+the path below that folder, so that both can be moved together. Reading trusts neither: paths stay below the folder,
+the metadata must be as written here, and every chunk must claim just the bytes its place needs, before anything is
+allocated.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ class ArrayFolder:
             raise StoreError(f"a recording must not exceed {MAX_BYTES} bytes, but has {values.nbytes}")
         run_id, *place = key
         # A new name each time: what an interrupted transaction left is never taken for what is written now.
-        leaf = f"{'_'.join(quote(str(part), safe='') for part in place)}_{quote(name, safe='')[:80]}_{uuid.uuid4().hex[:12]}"
-        uri = f"run_{run_id}/{leaf}.zarr"
+        told = "_".join(quote(str(part), safe="") for part in (*place, name))[:120]
+        uri = f"run_{run_id}/{told}_{uuid.uuid4().hex[:12]}.zarr"
         target = self.root / uri
         partial = target.with_suffix(".partial")
         try:

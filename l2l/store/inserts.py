@@ -39,11 +39,10 @@ def insert_rows(connection: Connection, table: Table, columns: tuple[str, ...], 
 def insert_guarded(
     connection: Connection, batches: Sequence[tuple[Table, tuple[str, ...], Sequence[Row]]], run_id: int, token: str
 ) -> bool:
-    """Inserts rows on PostgreSQL and commits, in one round trip; False, with nothing done, if the driver's token is old.
+    """Inserts rows on PostgreSQL and commits, in one round trip; False, with nothing done, if the token is old.
 
     The first batch carries the guard; the others must refer to it by foreign keys.
     """
-    done = True
     with _cursor(connection) as cursor:
         raw = cursor.connection
         with raw.pipeline():
@@ -55,8 +54,7 @@ def insert_guarded(
                         first = cursor
                         cursor = raw.cursor()
             raw.commit()
-        done = first.rowcount == len(batches[0][2])
-    return done
+        return bool(first.rowcount == len(batches[0][2]))
 
 
 @lru_cache

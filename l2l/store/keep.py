@@ -29,10 +29,8 @@ class Policy:
             return cls(0)
         kind, _, count = text.partition(":") if isinstance(text, str) else ("", "", "")
         if kind != "best" or not count.isdecimal() or int(count) < 1:
-            known = ("all", "none", "best:5")
-            raise StoreError(
-                f'recordings must be "all", "none" or "best:K" with K >= 1, but got {text!r}: {nearest(str(text), known)}'
-            )
+            guess = nearest(str(text), ("all", "none", "best:5"))
+            raise StoreError(f'recordings must be "all", "none" or "best:K" with K >= 1, but got {text!r}: {guess}')
         return cls(int(count))
 
     @property

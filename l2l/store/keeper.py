@@ -97,7 +97,7 @@ class Keeper:
         return sorted((row.loss, tuple(row)[: len(KEY)]) for row in found)
 
     def _places(self, keys: Sequence[Row]) -> list[str]:
-        found = []
+        found: list[str] = []
         for key in keys:
             query = select(table.c.uri).where(
                 *(table.c[name] == value for name, value in zip(KEY, key, strict=True)), table.c.uri.is_not(None)

@@ -31,7 +31,7 @@ class Labels:
 
 
 def labels_of(array: Any) -> Labels:
-    """The labels of an `xarray.DataArray`; none for anything else. Coordinates that are not of one axis are left out."""
+    """The labels of an `xarray.DataArray`, but for coordinates that are not of one axis; none for anything else."""
     if not (hasattr(array, "dims") and hasattr(array, "coords") and hasattr(array, "attrs")):
         return Labels()
     dims = [clean(str(dim)) for dim in array.dims]

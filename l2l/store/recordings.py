@@ -35,8 +35,8 @@ CODECS = tuple(
 MAX_BYTES = 2**29
 
 _MAX_NDIM = 32
-# Neither can compress better than this, so that a larger claim is a lie: deflate codes 258 bytes in 2 bits, zstd a block
-# of 128 KiB in 4 bytes.
+# Neither can compress better than this, so that a larger claim is a lie: deflate codes 258 bytes in 2 bits, zstd a
+# block of 128 KiB in 4 bytes.
 _LIMITS = {"zlib": 1032, "zstd": 2**15}
 _LEVEL = 1
 _own = threading.local()  # a compressor serves one thread at a time, and takes as long to make as an FC to compress

@@ -199,9 +199,10 @@ class RunWriter:
         known = self._known_workers()
         new = list(dict.fromkeys(worker for worker in map(worker_of, done) if worker and worker not in known))
         known = known | {worker: len(known) + place for place, worker in enumerate(new)} if new else known
+        numbers = [known[worker] if worker else None for worker in map(worker_of, done)]
         rows = [
-            evaluation_row(key, evaluation, self._objective, known.get(worker_of(evaluation)))
-            for key, evaluation in zip(keys, done, strict=True)
+            evaluation_row(key, evaluation, self._objective, number)
+            for key, evaluation, number in zip(keys, done, numbers, strict=True)
         ]
         arrays = self._keeper.prepare(keys, rows, done)
         try:
