@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +13,10 @@ from sqlalchemy import Row, Select
 from l2l.errors import StoreError, nearest
 from l2l.individual import Individual
 from l2l.objective import Objective
-from l2l.store import queries
-from l2l.store.columns import AFTER, BEFORE, distinct, elements, shape_of
+from l2l.store import queries, query
+from l2l.store.columns import BEFORE
 from l2l.store.labels import labelled
+from l2l.store.query import Format
 from l2l.store.records import RunRecord
 from l2l.store.store import Store
 
@@ -94,6 +95,18 @@ class Trajectory:
         """
         return self._table(queries.in_order(queries.individuals_query(self._id)))
 
+    def query(
+        self,
+        where: str | None = None,
+        *,
+        columns: str | Sequence[str] | None = None,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        to: Format = "pandas",
+    ) -> Any:
+        """The individuals of this run that hold a condition such as "fc_corr > 0.5 and G < 2"; see `Store.query`."""
+        return self._store.query(where, runs=self._id, columns=columns, sort=sort, limit=limit, to=to)
+
     def best(self, n: int = 10) -> pd.DataFrame:
         """The n best individuals by the first objective, best first; columns as of `individuals`.
 
@@ -140,7 +153,7 @@ class Trajectory:
         found = self._columns(queries.generations_query(self._id))
         table = pd.DataFrame({"number": found["number"], "size": found["size"]})
         progress = self._columns(queries.progress_query(self._id))
-        fitness = self._fitness(progress["fitness"], set())
+        fitness = query.fitness_columns(progress["fitness"], self._names, set())
         individuals = pd.DataFrame(
             {
                 "generation": progress["generation"],
@@ -158,8 +171,8 @@ class Trajectory:
             table[name] = table["number"].map(column)
         counts = ["evaluated", "failures"]
         table[counts] = table[counts].fillna(0).astype(int)
-        table["asked_at"] = _times(found["asked_at"])
-        table["told_at"] = _times(found["told_at"])
+        table["asked_at"] = query.times(found["asked_at"])
+        table["told_at"] = query.times(found["told_at"])
         return table
 
     def evaluations(self) -> pd.DataFrame:
@@ -171,10 +184,10 @@ class Trajectory:
         last = ("seed", "started", "seconds", "worker", "host", "device", "job", "error", "traceback")
         columns: dict[str, Any] = {name: found[name] for name in first}
         taken = {*first, *last}
-        columns |= self._fitness(found["fitness"], taken)
-        columns |= _measurements(found["measurements"], taken)
+        columns |= query.fitness_columns(found["fitness"], self._names, taken)
+        columns |= query.measurement_columns(found["measurements"], taken)
         columns |= {name: found[name] for name in last}
-        columns["started"] = _times(columns["started"])
+        columns["started"] = query.times(columns["started"])
         columns["seed"] = np.array(columns["seed"], dtype=np.uint64)
         return pd.DataFrame(columns)
 
@@ -205,7 +218,7 @@ class Trajectory:
         rows = self._rows(queries.events_query(self._id))
         return pd.DataFrame(
             {
-                "at": _times(row.at for row in rows),
+                "at": query.times(row.at for row in rows),
                 "kind": [row.kind for row in rows],
                 "details": pd.Series([row.details for row in rows], dtype=object),
             }
@@ -260,51 +273,18 @@ class Trajectory:
             raise StoreError(f"run {self._id} has no individual at generation {generation}, position {position}")
         return generation, position
 
-    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        return self._store.read(lambda connection: connection.execute(query).all())
+    def _rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        return self._store.read(lambda connection: connection.execute(statement).all())
 
-    def _columns(self, query: Select[Any]) -> dict[str, Sequence[Any]]:
-        """A query's result by column: a million rows are too many to go through by attribute."""
-        rows = self._rows(query)
-        names = query.selected_columns.keys()
-        return dict(zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True))
+    def _columns(self, statement: Select[Any]) -> dict[str, Sequence[Any]]:
+        return query.by_column(statement, self._rows(statement))
 
-    def _table(self, query: Select[Any]) -> pd.DataFrame:
+    def _table(self, statement: Select[Any]) -> pd.DataFrame:
         import pandas as pd
 
-        found = self._columns(query)
-        columns: dict[str, Any] = {name: found[name] for name in BEFORE}
-        columns["status"] = [status or "pending" for status in columns["status"]]
-        taken = self._fixed()
-        columns |= self._parameters(found["parameters"], taken)
-        columns |= self._fitness(found["fitness"], taken)
-        columns |= _measurements(found["measurements"], taken)
-        columns |= {name: found[name] for name in AFTER}
-        columns["attempt"] = pd.array(list(columns["attempt"]), dtype="Int64")
-        columns["started"] = _times(columns["started"])
-        columns["seconds"] = np.array(columns["seconds"], dtype=np.float64)
-        return pd.DataFrame(columns)
-
-    def _fixed(self) -> set[str]:
-        return {*BEFORE, *AFTER, *(f"validated_{name}".lower() for name in self._names)}
-
-    def _parameters(self, texts: Sequence[str], taken: set[str]) -> dict[str, list[Any]]:
-        space = self._record.space
-        values = queries.parse(texts)
-        labels = {label: (name, index) for name in space for label, index in elements(name, shape_of(space[name]))}
-        columns = {}
-        for label, column in distinct(labels, "parameters", taken).items():
-            name, index = labels[label]
-            column_of_name = [point.get(name) for point in values]
-            columns[column] = [_element(value, index) for value in column_of_name] if index else column_of_name
-        return columns
-
-    def _fitness(self, texts: Sequence[str | None], taken: set[str]) -> dict[str, Any]:
-        values = queries.parse(texts)
-        return {
-            column: np.array([reported.get(name, np.nan) for reported in values], dtype=np.float64)
-            for name, column in distinct(self._names, "fitness", taken).items()
-        }
+        reserved = [f"validated_{name}" for name in self._names]
+        make = query.everything_maker(self._record.space, self._names, BEFORE, reserved)
+        return pd.DataFrame(make(self._columns(statement)))
 
     def close(self) -> None:
         """Closes the store, unless it was given open."""
@@ -319,25 +299,3 @@ class Trajectory:
 
     def __repr__(self) -> str:
         return f"Trajectory({self._store.label!r}, run={self._id})"
-
-
-def _element(value: Any, index: tuple[int, ...]) -> Any:
-    for place in index:
-        value = value[place]
-    return value
-
-
-def _measurements(texts: Sequence[str | None], taken: set[str]) -> dict[str, list[Any]]:
-    values = queries.parse(texts)
-    names = dict.fromkeys(name for measured in values for name in measured)
-    return {
-        column: [measured.get(name) for measured in values]
-        for name, column in distinct(names, "measurements", taken).items()
-    }
-
-
-def _times(seconds: Iterable[float | None]) -> Any:
-    import pandas as pd
-
-    numbers = np.array([np.nan if second is None else second for second in seconds], dtype=np.float64)
-    return pd.to_datetime(pd.Series(numbers), unit="s", utc=True)

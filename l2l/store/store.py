@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, select
 
-from l2l.errors import RunNotFoundError, StoreError, nearest
-from l2l.store import migrations, plain, queries
+from l2l.errors import QueryError, RunNotFoundError, StoreError, nearest
+from l2l.store import migrations, plain, queries, query
 from l2l.store.arrays import ArrayFolder
 from l2l.store.engine import Location, connect, locate, translated
 from l2l.store.keep import Policy
+from l2l.store.query import Format
 from l2l.store.records import RecordedGeneration, RunRecord, RunSpec
 from l2l.store.schema import runs
 from l2l.store.views import create_view
@@ -185,6 +186,53 @@ class Store:
         if named:
             return named[-1]
         raise RunNotFoundError(f"there is no run {run!r} in {self.label}: {_suggest(text, known)}")
+
+    def query(
+        self,
+        where: str | None = None,
+        *,
+        runs: str | int | Sequence[str | int] = (),
+        columns: str | Sequence[str] | None = None,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        to: Format = "pandas",
+    ) -> Any:
+        """The individuals of all runs, or of some, that hold a condition: a row each, with their last attempt.
+
+        where: a condition such as "fc_corr > 0.5 and G < 2"; see `l2l.store.language`. None: all.
+        runs: which runs; every selector given must mean them: a number, a name, "last", tag:T, model:M, optimizer:O,
+        status:S, after:DATE or before:DATE, with commas between alternatives.
+        columns: names, one by one or separated by commas; run, generation and position are always there. None:
+        all parameters, objectives and measurements.
+        sort: names, with a "-" in front to sort downwards; otherwise by run, generation, position.
+        limit: at most so many rows. to: "pandas", "polars" or "arrow".
+        Raises QueryError if something is not understood or not there, RunNotFoundError if a run is not there.
+        """
+        statement, maker = self.read(lambda connection: query.prepare(connection, where, runs, columns, sort, limit))
+        rows = self.read(lambda connection: connection.execute(statement).all())
+        return query.as_format(maker(query.by_column(statement, rows)), to)
+
+    def query_batches(
+        self,
+        where: str | None = None,
+        *,
+        runs: str | int | Sequence[str | int] = (),
+        columns: str | Sequence[str] | None = None,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        to: Format = "pandas",
+        size: int = 50_000,
+    ) -> Iterator[Any]:
+        """As `query`, in tables of `size` rows at most, each read when it is asked for: memory stays small."""
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise QueryError(f"size must be a whole number >= 1, but got {size!r}")
+        statement, maker = self.read(lambda connection: query.prepare(connection, where, runs, columns, sort, limit))
+        before = self._snapshot()
+        with translated(self._location), self._engine.connect() as connection:
+            for rows in connection.execution_options(yield_per=size).execute(statement).partitions():
+                if before != self._snapshot():
+                    raise StoreError(f"the database {self.label} changed while it was read: query it again")
+                yield query.as_format(maker(query.by_column(statement, rows)), to)
 
     def generations(self, run: int | str) -> list[RecordedGeneration]:
         """What was asked and what became of it, in order: enough to resume by replay."""

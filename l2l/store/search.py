@@ -1,0 +1,255 @@
+"""Conditions of `l2l.store.language` as SQL, the same answers on SQLite and PostgreSQL.
+
+A comparison with a value that is missing or not finite does not hold, and its negation does. Names and values travel as
+bound parameters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    type_coerce,
+)
+
+from l2l.errors import QueryError, nearest
+from l2l.store import plain, queries
+from l2l.store.columns import AFTER, BEFORE, shape_of
+from l2l.store.language import All, Comparison, Condition, Field, Group, Membership, Missing, Not, OneOf, Value
+from l2l.store.schema import evaluations, individuals, runs, workers
+from l2l.store.selection import RunHead, timestamp
+
+Kind = Literal["number", "text", "boolean"]
+
+#: Columns that every query can name, beside those of the table of a run.
+RUN_COLUMNS = ("run", "name", "created")
+FIXED = (*RUN_COLUMNS, *BEFORE, *AFTER, "loss")
+_TIMES = ("created", "started")
+_TEXTS = ("name", "status", "worker", "host", "device", "job", "error")
+
+# What SQLite's JSON paths hold between quotes without meaning anything by it.
+_SAFE_IN_PATH = re.compile(r"[\w .,:;/+*()<>=%&|~^!?@#'-]+")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the answer: where it is read, and what it is called."""
+
+    field: Field
+    label: str
+
+
+class Search:
+    """Finds out what names mean in some runs, and writes the SQL of queries on them."""
+
+    def __init__(self, connection: Connection, heads: Sequence[RunHead]) -> None:
+        self._sqlite = connection.dialect.name == "sqlite"
+        self._heads = heads
+        self._last, self._joined = queries.last_attempts()
+        self._parameters = {name: parameter for head in heads for name, parameter in head.space.items()}
+        self._objectives = {name for head in heads for name in head.objectives}
+        self._measurements = self._measured(connection)
+        self.json: dict[Group, Any] = {
+            "parameters": individuals.c.parameters,
+            "fitness": self._last.c.fitness,
+            "measurements": self._last.c.measurements,
+        }
+        last, where = self._last, workers.c
+        self.fixed: dict[str, Any] = {
+            "run": individuals.c.run_id,
+            "name": runs.c.name,
+            "created": runs.c.created,
+            "generation": individuals.c.generation,
+            "position": individuals.c.position,
+            "status": func.coalesce(last.c.status, "pending"),
+            "worker": where.name,
+            "host": where.host,
+            "device": where.device,
+            "job": where.job,
+            **{name: last.c[name] for name in ("attempt", "started", "seconds", "error", "loss")},
+        }
+
+    def names(self) -> list[str]:
+        """Everything a query on these runs can name."""
+        return list(dict.fromkeys([*self._parameters, *sorted(self._objectives), *sorted(self._measurements), *FIXED]))
+
+    def select(
+        self, columns: Sequence[Any], where: Condition | None, sort: Sequence[tuple[Field, bool]], limit: int | None
+    ) -> Select[Any]:
+        """A statement on individuals with the last attempts of their evaluations.
+
+        columns: SQL expressions. sort: fields, and whether each descends; what has no value comes last.
+        """
+        query = (
+            select(*columns)
+            .select_from(individuals)
+            .join(runs, runs.c.id == individuals.c.run_id)
+            .join(self._last, self._joined, isouter=True)
+            .join(workers, queries.worker_of(self._last), isouter=True)
+            .where(individuals.c.run_id.in_([head.id for head in self._heads]))
+        )
+        if where is not None:
+            query = query.where(self.holds(where))
+        for field, descending in sort:
+            value = self.value(field)
+            query = query.order_by(value.is_(None), value.desc() if descending else value)
+        query = query.order_by(individuals.c.run_id, individuals.c.generation, individuals.c.position)
+        return query if limit is None else query.limit(limit)
+
+    def holds(self, condition: Condition) -> ColumnElement[bool]:
+        match condition:
+            case All(parts):
+                return and_(*map(self.holds, parts))
+            case OneOf(parts):
+                return or_(*map(self.holds, parts))
+            case Not(part):
+                return not_(self.holds(part))
+            case Missing(field):
+                return and_(*(self._value(field, kind).is_(None) for kind in self._kinds(field)))
+            case Membership(field, values):
+                return or_(*(self._compare(field, "==", value) for value in values))
+            case Comparison(left, op, right):
+                return self._compare(left, op, right)
+        raise AssertionError(condition)
+
+    def value(self, field: Field) -> Any:
+        """What a field is in a row, as a number, a text or a boolean; NULL if it is none."""
+        return self._value(field, self._kinds(field)[0])
+
+    def is_time(self, field: Field) -> bool:
+        return field.group is None and not field.index and field.name in _TIMES
+
+    def _compare(self, left: Field | Value, op: str, right: Field | Value) -> ColumnElement[bool]:
+        first, second = (self._side(side, other) for side, other in ((left, right), (right, left)))
+        comparison = first.op({"==": "=", "!=": "<>"}.get(op, op), is_comparison=True)(second)
+        return func.coalesce(comparison, false(), type_=Boolean())
+
+    def _side(self, side: Field | Value, other: Field | Value) -> Any:
+        if isinstance(side, Field):
+            return self._value(side, self._kinds(side)[0] if isinstance(other, Field) else _kind(other))
+        if isinstance(other, Field) and self.is_time(other) and isinstance(side, str):
+            return literal(timestamp(side), Double())
+        return literal(json.loads(plain.dumps(side)) if isinstance(side, str) else side)
+
+    def _value(self, field: Field, kind: Kind) -> Any:
+        groups = self._groups(field)
+        if not groups:
+            if self.is_time(field):
+                return self.fixed[field.name]
+            own: Kind = "text" if field.name in _TEXTS else "number"
+            if own != kind:
+                raise QueryError(f"{field} is a {own} and can only be compared with one, but got a {kind}")
+            return self.fixed[field.name]
+        extract = self._from_sqlite if self._sqlite else self._from_postgresql
+        values = [extract(self.json[group], field, kind) for group in groups]
+        return values[0] if len(values) == 1 else func.coalesce(*values)
+
+    def _from_sqlite(self, column: Any, field: Field, kind: Kind) -> Any:
+        types = {"number": ("integer", "real"), "text": ("text",), "boolean": ("true", "false")}[kind]
+        column = type_coerce(column, Text)
+        if _SAFE_IN_PATH.fullmatch(field.name):
+            path = f'$."{field.name}"' + "".join(f"[{place}]" for place in field.index)
+            return case((func.json_type(column, path).in_(types), func.json_extract(column, path)), else_=null())
+        member = func.json_each(column).table_valued("key", "value", "type")
+        if not field.index:
+            value = case((member.c.type.in_(types), member.c.value), else_=null())
+        else:
+            path = "$" + "".join(f"[{place}]" for place in field.index)
+            of_array = func.json_extract(member.c.value, path)
+            value = case((func.json_type(member.c.value, path).in_(types), of_array), else_=null())
+        return select(value).where(member.c.key == field.name).scalar_subquery()
+
+    def _from_postgresql(self, column: Any, field: Field, kind: Kind) -> Any:
+        path = cast([field.name, *map(str, field.index)], ARRAY(Text))
+        found = func.json_extract_path(column, _variadic(path))
+        text = func.json_extract_path_text(column, _variadic(path), type_=Text())
+        value = {"number": cast(text, Double), "text": text, "boolean": cast(text, Boolean)}[kind]
+        json_type = {"number": "number", "text": "string", "boolean": "boolean"}[kind]
+        return case((func.json_typeof(found) == json_type, value), else_=null())
+
+    def _groups(self, field: Field) -> list[Group]:
+        """The groups that a field is looked for in; none if it is a fixed column. Raises QueryError."""
+        within: dict[Group, Any] = {
+            "parameters": self._parameters,
+            "fitness": self._objectives,
+            "measurements": self._measurements,
+        }
+        if field.group is not None:
+            if field.name not in within[field.group]:
+                known = nearest(field.name, sorted(within[field.group]))
+                raise QueryError(f"these runs have no {field.name!r} among their {field.group}: {known}")
+            return self._indexed(field, [field.group])
+        if field.name in FIXED:
+            if field.index:
+                raise QueryError(f"{field.name} has no elements, but got {field}")
+            return []
+        groups = [group for group, names in within.items() if field.name in names]
+        if not groups:
+            raise QueryError(f"these runs have no {field.name!r}: {nearest(field.name, self.names())}")
+        return self._indexed(field, groups)
+
+    def _indexed(self, field: Field, groups: list[Group]) -> list[Group]:
+        """`groups`, if a parameter of these runs has as many indices as the field. Raises QueryError."""
+        if "parameters" in groups:
+            shape = shape_of(self._parameters[field.name])
+            if len(field.index) != len(shape):
+                remedy = f"write {field.name}[{', '.join('0' * len(shape))}]" if shape else f"write {field.name}"
+                raise QueryError(f"{field.name} has shape {shape}, but got {field}: {remedy}")
+        return groups
+
+    def _kinds(self, field: Field) -> tuple[Kind, ...]:
+        """What a field can be, the likeliest first."""
+        groups = self._groups(field)
+        if not groups:
+            return ("text" if field.name in _TEXTS else "number",)
+        parameter = self._parameters.get(field.name) if "parameters" in groups else None
+        if isinstance(parameter, dict) and parameter.get("kind") == "categorical":
+            choices = parameter.get("choices") or [""]
+            kinds = [_kind(choice) for choice in choices if isinstance(choice, bool | int | float | str)]
+            return tuple(dict.fromkeys([*kinds, "text"]))
+        return ("number", "text", "boolean") if "measurements" in groups else ("number",)
+
+    def _measured(self, connection: Connection) -> set[str]:
+        """Names of measurements: those of one evaluation of each run, since a run measures the same throughout."""
+        if not self._heads:
+            return set()
+        one = (
+            select(evaluations.c.measurements)
+            .where(evaluations.c.run_id == bindparam("run"), evaluations.c.measurements.is_not(None))
+            .limit(1)
+        )
+        rows = (connection.execute(one, {"run": head.id}).scalar() for head in self._heads)
+        return {name for measured in rows if isinstance(measured, dict) for name in measured}
+
+
+def _variadic(path: Any) -> Any:
+    from sqlalchemy.sql.elements import UnaryExpression
+    from sqlalchemy.sql.operators import custom_op
+
+    return UnaryExpression(path, operator=custom_op("VARIADIC"))
+
+
+def _kind(value: Value) -> Kind:
+    return "boolean" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
