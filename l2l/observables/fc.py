@@ -80,11 +80,12 @@ def partial_correlation(bold: ArrayLike, volumes: ArrayLike | None = None, *, ri
             f"partial correlation needs more volumes than nodes, but got {count} volumes of {n} nodes: record longer, "
             "or give a ridge such as 0.1"
         )
-    whole = np.isfinite(correlations).all(axis=(-1, -2))
-    regular = np.where(whole[..., None, None], correlations, np.eye(n)) + ridge * np.eye(n)
+    whole = np.asarray(np.isfinite(correlations).all(axis=(-1, -2)))
+    regular = np.where(np.expand_dims(whole, (-1, -2)), correlations, np.eye(n)) + ridge * np.eye(n)
     values, vectors = np.linalg.eigh(regular)
+    lowest, highest = values[..., 0], values[..., -1]
     # What rounding makes of an eigenvalue that is 0.
-    whole &= values[..., 0] > 4 * n * np.finfo(np.float64).eps * values[..., -1]
+    whole &= lowest > 4 * n * np.finfo(np.float64).eps * highest
     if signals.ndim == 2 and not whole:
         node = int(np.abs(vectors[:, 0]).argmax())
         raise ObservableError(
