@@ -32,11 +32,7 @@ class CudaSums(Emitter):
         for r in range(rows):
             work = [
                 f"o = u32(source + u32(wrapped(i32({now} - D[p + u32({r})]), rows)))",
-                *(
-                    f"a{c}_{r}_{k} = fma(w, R{c}[o + u32({k * L})], a{c}_{r}_{k})"
-                    for c in added
-                    for k in range(K)
-                ),
+                *(f"a{c}_{r}_{k} = fma(w, R{c}[o + u32({k * L})], a{c}_{r}_{k})" for c in added for k in range(K)),
             ]
             inner += [f"w = W[p + u32({r})]", *(["if w != zero:", *indented(work)] if self.layout.sparse else work)]
         linear = [
