@@ -43,7 +43,7 @@ def envelope_correlation(
         raise ObservableError(f"envelope correlation needs at least 3 samples, but has {z.shape[-2]} without its edges")
     amplitude = np.abs(z)
     scores = _standardised(_shaped(amplitude, period, log, smooth))
-    n = z.shape[-1]
+    n_time, n = z.shape[-2:]
     if not orthogonal:
         result = np.matmul(np.swapaxes(scores, -1, -2), scores)
     else:
@@ -54,8 +54,10 @@ def envelope_correlation(
             with np.errstate(invalid="ignore"):
                 # Rounding alone is left of a multiple; NaN stays NaN.
                 empty = rest.max(axis=-2) <= 1e-10 * amplitude.max(axis=-2)
-            rest[np.broadcast_to(empty[..., None, :], rest.shape)] = 1.0
-            other = _standardised(_shaped(rest, period, log, smooth, flat=empty))
+            nothing = np.broadcast_to(empty[..., None, :], rest.shape)
+            # Something that varies stands in for it, so that a filter takes it; then it counts as constant.
+            rest = _shaped(np.where(nothing, np.arange(1.0, n_time + 1)[:, None], rest), period, log, smooth)
+            other = _standardised(np.where(nothing, 1.0, rest))
             one_way[..., j, :] = np.einsum("...t,...tn->...n", scores[..., j], other)
         result = (one_way + np.swapaxes(one_way, -1, -2)) / 2
     result = np.clip(result, -1.0, 1.0)
@@ -69,16 +71,10 @@ def _unit(z: NDArray[np.complex128]) -> NDArray[np.complex128]:
     return np.asarray(z / np.where(size > 0, size, 1.0), dtype=np.complex128)
 
 
-def _shaped(
-    amplitude: Floats, period: float, log: bool, smooth: float | None, flat: NDArray[np.bool_] | None = None
-) -> Floats:
+def _shaped(amplitude: Floats, period: float, log: bool, smooth: float | None) -> Floats:
     shaped = amplitude
     if smooth is not None:
-        if flat is not None and flat.any() and amplitude.ndim == 2:
-            shaped = np.ones_like(amplitude)
-            shaped[:, ~flat] = lowpass(amplitude[:, ~flat], period, smooth)
-        else:
-            shaped = lowpass(amplitude, period, smooth)
+        shaped = lowpass(amplitude, period, smooth)
     if log:
         floor = np.where(shaped > 0, shaped, np.inf).min(axis=-2, keepdims=True)
         shaped = 2 * np.log(np.maximum(shaped, floor))

@@ -50,7 +50,7 @@ def checked(signals: ArrayLike, what: str, *, least: int = 2, varying: bool = Tr
         raise ObservableError(
             f"{what} needs at least {least} samples, but got {array.shape[-2]}: record for longer, or ask for less"
         )
-    bad = ~np.isfinite(array).all(axis=-2)
+    bad = np.asarray(~np.isfinite(array).all(axis=-2))
     if varying:
         with np.errstate(invalid="ignore"):
             # What rounding alone makes of a constant, in the precision that the signals came in.

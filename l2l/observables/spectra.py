@@ -28,8 +28,8 @@ def power_spectrum(
 ) -> Spectrum:
     """One-sided power spectral density: the mean of the periodograms of overlapping, tapered windows.
 
-    signals: (..., time, node). period: ms between samples. window: ms; the frequencies are 1000 / window Hz apart; None:
-    eight windows overlapping as said fill the signals. overlap: share of a window, in [0, 1).
+    signals: (..., time, node). period: ms between samples. window: ms; frequencies are 1000 / window Hz apart; None:
+    eight windows, overlapping as said, fill the signals. overlap: share of a window, in [0, 1).
     taper: a window of scipy.signal, by name. The mean of each window is removed. What is left at the end is unused.
     The integral over frequency is the variance of the signals.
     A single recording with a constant or non-finite signal raises ObservableError naming the node; in a batch that
