@@ -149,7 +149,7 @@ def wait_for_evaluations(store: Path, count: int) -> None:
         (["best", "vallei"], "did you mean 'valley'"),
         (["best", "7"], "no run 7"),
         (["runs", "--store", "nowhere.db"], "nowhere.db"),
-        (["export", "1", "--to", "run.xls"], "export writes .csv or .parquet"),
+        (["export", "1", "--to", "run.xls"], "written as .csv or .parquet"),
         (["datasets", "fetch", "dk-averag"], "did you mean 'dk-average'"),
     ],
 )
@@ -174,3 +174,17 @@ def test_importing_l2l_is_quick() -> None:
     code = f"import l2l, sys; print([name for name in {heavy.split()!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_query(tmp_path: Path) -> None:
+    write(tmp_path)
+    l2l("run", "fit.py", "--store", "l2l.db", cwd=tmp_path)
+    everything = json.loads(l2l("query", "--json", cwd=tmp_path).stdout)
+    asked = ("query", "x < 1 and y > 0", "--columns", "x,loss", "--sort", "-x", "--limit", 3, "--runs", "valley")
+    found = json.loads(l2l(*asked, "--json", cwd=tmp_path).stdout)
+    expected = sorted((row["x"] for row in everything if row["x"] < 1 and row["y"] > 0), reverse=True)[:3]
+    assert [row["x"] for row in found] == pytest.approx(expected, rel=1e-14)  # JSON is printed with 15 digits
+    assert "generation" in l2l(*asked, cwd=tmp_path).stdout
+    l2l("query", "x < 1", "--to", "found.csv", cwd=tmp_path)
+    assert len(pd.read_csv(tmp_path / "found.csv")) == sum(row["x"] < 1 for row in everything)
+    assert "did you mean 'x'" in l2l("query", "xx < 1", cwd=tmp_path, expect=1).stderr

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from l2l.errors import L2LError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,3 +38,16 @@ def show_rows(rows: list[dict[str, Any]], as_json: bool, when_empty: str) -> Non
     import pandas as pd
 
     show_frame(pd.DataFrame(rows), False, when_empty)
+
+
+def write_frame(frame: pd.DataFrame, to: Path) -> None:
+    """Writes a .csv or a .parquet file. Raises L2LError for another ending, or if pyarrow is not installed."""
+    if to.suffix == ".csv":
+        frame.to_csv(to, index=False)
+        return
+    if to.suffix != ".parquet":
+        raise L2LError(f"tables are written as .csv or .parquet, but got {to.name!r}")
+    try:
+        frame.to_parquet(to, index=False)
+    except ImportError as error:
+        raise L2LError("Parquet needs pyarrow, which is not installed: pip install 'l2l[parquet]'") from error

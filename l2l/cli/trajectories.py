@@ -1,4 +1,4 @@
-"""What is asked of a database: `l2l runs`, `show`, `best`, `export`, `plot`, `db`."""
+"""What is asked of a database: `l2l runs`, `show`, `best`, `export`, `plot`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,10 @@ import typer
 
 from l2l.cli.data import load_fc
 from l2l.cli.options import JsonOption, RunArgument, StoreOption, app, run_key
-from l2l.cli.tables import records, show_frame, show_rows
-from l2l.errors import L2LError
+from l2l.cli.tables import records, show_frame, show_rows, write_frame
 
 if TYPE_CHECKING:
     from l2l.trajectory import Trajectory
-
-
-db_app = typer.Typer(no_args_is_help=True, help="Look after a database.")
-app.add_typer(db_app, name="db")
 
 
 @app.command()
@@ -113,15 +108,7 @@ def export(
 ) -> None:
     """Write the individuals of a run to a table."""
     frame = _open(store, run).individuals()
-    if to.suffix == ".csv":
-        frame.to_csv(to, index=False)
-    elif to.suffix == ".parquet":
-        try:
-            frame.to_parquet(to, index=False)
-        except ImportError as error:
-            raise L2LError("Parquet needs pyarrow, which is not installed: pip install 'l2l[parquet]'") from error
-    else:
-        raise L2LError(f"export writes .csv or .parquet, but got {to.name!r}")
+    write_frame(frame, to)
     typer.echo(f"{len(frame)} individuals written to {to}")
 
 
@@ -144,15 +131,6 @@ def plot(
     with _open(store, run) as trajectory:
         plots.save(plots.fit(trajectory, None if target is None else load_fc(target)), to, dpi=dpi)
     typer.echo(f"written: {to}")
-
-
-@db_app.command("upgrade")
-def db_upgrade(store: StoreOption = None) -> None:
-    """Bring the schema of a database to this version of l2l; an SQLite file is copied first."""
-    from l2l.store import Store
-
-    Store.upgrade(store)
-    typer.echo("the schema is of this version")
 
 
 def _open(store: str | None, run: str) -> Trajectory:

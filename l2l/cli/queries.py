@@ -1,0 +1,56 @@
+"""`l2l query`: individuals of any run that hold a condition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from l2l.cli.options import JsonOption, StoreOption, app
+from l2l.cli.tables import show_frame, write_frame
+
+_SHOWN = 50  # rows on a terminal, unless another number is asked for
+
+
+@app.command()
+def query(
+    condition: Annotated[str, typer.Argument(metavar="[CONDITION]", help="Such as 'fc_corr > 0.5 and G < 2'.")] = "",
+    runs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--runs",
+            metavar="WHICH",
+            help="Numbers, names, tag:T, model:M, optimizer:O, status:S, after:DATE, before:DATE; commas between "
+            "alternatives; given again, both must hold. [default: all]",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Which columns, with commas between. [default: all]")
+    ] = None,
+    sort: Annotated[str, typer.Option(metavar="NAMES", help="Sort by these; -NAME sorts downwards.")] = "",
+    limit: Annotated[int | None, typer.Option(min=0, help=f"At most so many rows. [default: {_SHOWN}]")] = None,
+    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Write all to .csv or .parquet.")] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find individuals of any run by their parameters, fitness, measurements, status, place or time.
+
+    A condition compares names with numbers or texts (< <= > >= == != in is) and is joined by and, or, not and
+    parentheses. It is read, never executed.
+    """
+    from l2l.store import Store
+
+    asked: dict[str, Any] = {"runs": runs or (), "columns": columns, "sort": sort}
+    with Store.open(store, read_only=True) as opened:
+        if to is not None:
+            frame = opened.query(condition, **asked, limit=limit)
+            write_frame(frame, to)
+            typer.echo(f"{len(frame)} individuals written to {to}")
+            return
+        most = _SHOWN if limit is None and not as_json else limit
+        frame = opened.query(condition, **asked, limit=None if most is None else most + (limit is None))
+    more = limit is None and most is not None and len(frame) > most
+    show_frame(frame.head(most) if more else frame, as_json, "no individual holds the condition")
+    if more:
+        typer.echo(f"the first {most}; ask for more with --limit N, or for all with --to FILE")
