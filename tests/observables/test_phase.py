@@ -34,7 +34,7 @@ def test_a_band_is_filtered_and_edges_are_dropped() -> None:
     found = phases(np.tile(mixed, 5)[:, None], 0.5, "alpha", edge=2000.0)
     assert found.shape == (5 * N - 8000, 1)
     known = wave[:N]
-    # The transform's kernel 1 / (pi t), 2 s from an end of 10 Hz, hears at most 1 / (2 pi 10 x 2) of what is amiss there.
+    # The transform's kernel 1 / (pi t) hears, 2 s away, at most 1 / (2 pi 10 x 2) of what is amiss at an end of 10 Hz.
     np.testing.assert_allclose(np.exp(1j * found[:, 0]), np.exp(1j * known), atol=8e-3)
 
 

@@ -47,7 +47,7 @@ def test_the_robust_slope_is_scipys_and_heeds_peaks_less() -> None:
 def test_brownian_motion_has_exponent_2() -> None:
     walk = np.cumsum(np.random.default_rng(1).normal(size=(300_000, 2)), axis=0)
     fit = aperiodic(power_spectrum(walk, 1.0, window=2000.0), (2.0, 50.0))
-    # P ~ 1 / sin^2(w / 2): at 50 Hz of 1000 0.8 % above the power law. 97 frequencies of 300 windows scatter by 6 % each.
+    # P ~ 1 / sin^2(w / 2): at 50 Hz of 1000 0.8 % above the power law. 97 frequencies of 300 windows scatter by 6 %.
     np.testing.assert_allclose(fit.exponent, 2.0, atol=0.06)
 
 
