@@ -1,4 +1,4 @@
-"""`l2l query`: individuals of any run that hold a condition."""
+"""`l2l query`, `l2l compare`, `l2l lineage`: questions across runs and generations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from l2l.cli.options import JsonOption, StoreOption, app
+from l2l.cli.options import JsonOption, RunArgument, StoreOption, app, run_key
 from l2l.cli.tables import show_frame, write_frame
 
 _SHOWN = 50  # rows on a terminal, unless another number is asked for
@@ -54,3 +54,31 @@ def query(
     show_frame(frame.head(most) if more else frame, as_json, "no individual holds the condition")
     if more:
         typer.echo(f"the first {most}; ask for more with --limit N, or for all with --to FILE")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN ...", help="Numbers, names or 'last'.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show runs side by side: what came of them, and every setting that differs."""
+    from l2l.trajectory import compare as side_by_side
+
+    table = side_by_side([run_key(run) for run in runs], store).reset_index()
+    show_frame(table if as_json else table.astype(str), as_json, "nothing differs")
+
+
+@app.command()
+def lineage(
+    run: RunArgument,
+    individual: Annotated[str, typer.Argument(metavar="GENERATION/POSITION", help="Such as 14/3.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an individual, its parents, their parents, and so on, where the optimizer breeds."""
+    from l2l.trajectory import Trajectory
+
+    with Trajectory.open(store, run_key(run)) as trajectory:
+        table = trajectory.lineage(individual)
+    show_frame(table if as_json else table.drop(columns=["worker", "host", "device", "job", "error"]), as_json, "")

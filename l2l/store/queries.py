@@ -178,6 +178,13 @@ def progress_query(run_id: int) -> Select[Any]:
     )
 
 
+def parameters_query(run_id: int) -> Select[Any]:
+    """What each individual is and where it comes from."""
+    return select(
+        individuals.c.generation, individuals.c.position, individuals.c.parameters, individuals.c.parents
+    ).where(individuals.c.run_id == run_id)
+
+
 def in_order(query: Select[Any]) -> Select[Any]:
     return query.order_by(individuals.c.generation, individuals.c.position)
 

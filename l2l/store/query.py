@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -109,20 +109,30 @@ def _everything(search: Search) -> list[Any]:
     return [*fixed, *json]
 
 
+def column_names(
+    space: Mapping[str, Any], objectives: Sequence[str], before: Sequence[str], reserved: Iterable[str] = ()
+) -> tuple[dict[str, str], dict[str, str], set[str]]:
+    """The column of each element of a parameter, that of each objective, and, in lower case, all that are taken."""
+    taken = {*before, *AFTER, *(name.lower() for name in reserved)}
+    labels = [label for name in space for label, _ in elements(name, shape_of(space[name]))]
+    parameters = distinct(labels, "parameters", taken)
+    return parameters, distinct(objectives, "fitness", taken), taken
+
+
 def everything_maker(
-    space: dict[str, Any], objectives: Sequence[str], before: Sequence[str], reserved: Iterable[str] = ()
+    space: Mapping[str, Any], objectives: Sequence[str], before: Sequence[str], reserved: Iterable[str] = ()
 ) -> Maker:
     """Parameters, fitness and measurements as columns of their own, between fixed ones."""
+    parameters, fitness, names_taken = column_names(space, objectives, before, reserved)
 
     def make(found: dict[str, Sequence[Any]]) -> dict[str, Any]:
         import pandas as pd
 
         columns: dict[str, Any] = {name: list(found[name]) for name in before}
         columns["status"] = [status or "pending" for status in columns["status"]]
-        taken = {*before, *AFTER, *(name.lower() for name in reserved)}
-        columns |= parameter_columns(found["parameters"], space, taken)
-        columns |= fitness_columns(found["fitness"], objectives, taken)
-        columns |= measurement_columns(found["measurements"], taken)
+        columns |= _parameter_columns(found["parameters"], space, parameters)
+        columns |= fitness_columns(found["fitness"], fitness)
+        columns |= measurement_columns(found["measurements"], set(names_taken))
         columns |= {name: list(found[name]) for name in AFTER}
         columns["attempt"] = pd.array(columns["attempt"], dtype="Int64")
         columns["started"] = times(columns["started"])
@@ -132,23 +142,24 @@ def everything_maker(
     return make
 
 
-def parameter_columns(texts: Sequence[str], space: dict[str, Any], taken: set[str]) -> dict[str, list[Any]]:
+def _parameter_columns(texts: Sequence[str], space: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """A column an element of a parameter: w[0], w[1], ..."""
     values = parse_json(texts)
-    labels = {label: (name, index) for name in space for label, index in elements(name, shape_of(space[name]))}
+    places = {label: (name, index) for name in space for label, index in elements(name, shape_of(space[name]))}
     columns = {}
-    for label, column in distinct(labels, "parameters", taken).items():
-        name, index = labels[label]
+    for label, column in names.items():
+        name, index = places[label]
         column_of_name = [point.get(name) for point in values]
         columns[column] = [_element(value, index) for value in column_of_name] if index else column_of_name
     return columns
 
 
-def fitness_columns(texts: Sequence[str | None], names: Sequence[str], taken: set[str]) -> dict[str, Any]:
+def fitness_columns(texts: Sequence[str | None], names: Mapping[str, str]) -> dict[str, Any]:
+    """names: the column of each objective."""
     values = parse_json(texts)
     return {
         column: np.array([reported.get(name, np.nan) for reported in values], dtype=np.float64)
-        for name, column in distinct(names, "fitness", taken).items()
+        for name, column in names.items()
     }
 
 

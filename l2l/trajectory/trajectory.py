@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +13,14 @@ from sqlalchemy import Row, Select
 from l2l.errors import StoreError, nearest
 from l2l.individual import Individual
 from l2l.objective import Objective
+from l2l.space import Space
 from l2l.store import queries, query
-from l2l.store.columns import BEFORE
+from l2l.store.columns import BEFORE, distinct
 from l2l.store.labels import labelled
 from l2l.store.query import Format
 from l2l.store.records import RunRecord
 from l2l.store.store import Store
+from l2l.trajectory import analysis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,6 +136,61 @@ class Trajectory:
             table[f"validated_{name}"] = means
         return table
 
+    def pareto(self) -> pd.DataFrame:
+        """The individuals that no other one dominates, over all generations; columns as of `individuals`."""
+        _, objectives = self._column_names()
+        return analysis.pareto(self.individuals(), objectives)
+
+    def best_per_generation(self) -> pd.DataFrame:
+        """The best individual of each generation by the first objective; columns as of `individuals`."""
+        _, objectives = self._column_names()
+        return analysis.best_of_each(self.individuals(), "generation", *objectives[0])
+
+    def nearest(self, point: Mapping[str, Any], n: int = 10) -> pd.DataFrame:
+        """The n individuals nearest to a point, nearest first; columns as of `individuals`, and `distance`.
+
+        point: values by name, of all parameters or of some: only these count. Each parameter is scaled by its range,
+        so that a distance of 1 is from one end of every range to the other.
+        """
+        if n < 0:
+            raise StoreError(f"how many individuals are asked for must be >= 0, but got {n}")
+        rows = self._rows(queries.in_order(queries.parameters_query(self._id)))
+        space = Space.from_json(self._record.space)
+        points = [queries.revive_parameters(self._record.space, row.parameters) for row in rows]
+        away = analysis.distances(space, points, point)
+        order = np.argsort(away, kind="stable")[:n]
+        # Both in the order they were asked: row i of the one is row i of the other.
+        table = self.individuals().iloc[order].reset_index(drop=True)
+        table["distance"] = away[order]
+        return table
+
+    def lineage(self, individual: Any) -> pd.DataFrame:
+        """An individual, its parents, their parents, and so on; columns as of `individuals`, `depth` and `parents`.
+
+        individual: given as for `recording`. depth: 0 for itself. parents: [(generation, position), ...]; none in
+        the first generation, and none at all if the optimizer does not breed.
+        """
+        place = self._place(individual)
+        rows = self._rows(queries.in_order(queries.parameters_query(self._id)))
+        parents = {(row.generation, row.position): [(int(g), int(p)) for g, p in row.parents or []] for row in rows}
+        depth, at = {place: 0}, [place]
+        while at:
+            above = dict.fromkeys(parent for one in at for parent in parents[one] if parent in parents)
+            at = [parent for parent in above if parent not in depth]
+            depth |= dict.fromkeys(at, max(depth.values()) + 1)
+        import pandas as pd
+
+        table = self.individuals()
+        found = list(zip(table["generation"].tolist(), table["position"].tolist(), strict=True))
+        table.insert(0, "depth", [depth.get(one, -1) for one in found])
+        table["parents"] = pd.Series([parents[one] for one in found], dtype=object)
+        return table[table["depth"] >= 0].sort_values("depth", kind="stable").reset_index(drop=True)
+
+    def duplicates(self) -> pd.DataFrame:
+        """Individuals with the same parameters as another, to the bit; columns as of `individuals`, and `group`."""
+        parameters, _ = self._column_names()
+        return analysis.duplicates(self.individuals(), parameters)
+
     def best_individuals(self, n: int = 10) -> list[Individual]:
         """As `best`, but as individuals, to be evaluated again."""
         return self._store.read(lambda connection: queries.best_individuals(connection, self._id, n))
@@ -153,7 +210,7 @@ class Trajectory:
         found = self._columns(queries.generations_query(self._id))
         table = pd.DataFrame({"number": found["number"], "size": found["size"]})
         progress = self._columns(queries.progress_query(self._id))
-        fitness = query.fitness_columns(progress["fitness"], self._names, set())
+        fitness = query.fitness_columns(progress["fitness"], {name: name for name in self._names})
         individuals = pd.DataFrame(
             {
                 "generation": progress["generation"],
@@ -184,7 +241,7 @@ class Trajectory:
         last = ("seed", "started", "seconds", "worker", "host", "device", "job", "error", "traceback")
         columns: dict[str, Any] = {name: found[name] for name in first}
         taken = {*first, *last}
-        columns |= query.fitness_columns(found["fitness"], self._names, taken)
+        columns |= query.fitness_columns(found["fitness"], distinct(self._names, "fitness", taken))
         columns |= query.measurement_columns(found["measurements"], taken)
         columns |= {name: found[name] for name in last}
         columns["started"] = query.times(columns["started"])
@@ -282,9 +339,17 @@ class Trajectory:
     def _table(self, statement: Select[Any]) -> pd.DataFrame:
         import pandas as pd
 
-        reserved = [f"validated_{name}" for name in self._names]
-        make = query.everything_maker(self._record.space, self._names, BEFORE, reserved)
+        make = query.everything_maker(self._record.space, self._names, BEFORE, self._reserved)
         return pd.DataFrame(make(self._columns(statement)))
+
+    @property
+    def _reserved(self) -> list[str]:
+        return [f"validated_{name}" for name in self._names]
+
+    def _column_names(self) -> tuple[list[str], list[tuple[str, bool]]]:
+        """Of the tables: the columns of the parameters, and those of the objectives, with whether each is maximised."""
+        parameters, fitness, _ = query.column_names(self._record.space, self._names, BEFORE, self._reserved)
+        return list(parameters.values()), [(fitness[each.name], each.maximize) for each in self.objectives]
 
     def close(self) -> None:
         """Closes the store, unless it was given open."""
