@@ -48,17 +48,21 @@ def envelope_correlation(
         result = np.matmul(np.swapaxes(scores, -1, -2), scores)
     else:
         one_way = np.zeros((*z.shape[:-2], n, n))
+        real, imaginary = np.ascontiguousarray(z.real), np.ascontiguousarray(z.imag)
         for j in range(n):
             unit = _unit(z[..., j])[..., None]
-            rest = np.abs(np.imag(z * np.conj(unit)))
+            rest = np.abs(imaginary * unit.real - real * unit.imag)
             with np.errstate(invalid="ignore"):
                 # Rounding alone is left of a multiple; NaN stays NaN.
                 empty = rest.max(axis=-2) <= 1e-10 * amplitude.max(axis=-2)
-            nothing = np.broadcast_to(empty[..., None, :], rest.shape)
-            # Something that varies stands in for it, so that a filter takes it; then it counts as constant.
-            rest = _shaped(np.where(nothing, np.arange(1.0, n_time + 1)[:, None], rest), period, log, smooth)
-            other = _standardised(np.where(nothing, 1.0, rest))
-            one_way[..., j, :] = np.einsum("...t,...tn->...n", scores[..., j], other)
+            # Something that varies stands in for nothing, so that a filter takes it.
+            np.copyto(rest, np.arange(1.0, n_time + 1)[:, None], where=empty[..., None, :])
+            shaped = _shaped(rest, period, log, smooth)
+            # The scores have mean 0 and length 1: only the other's length is missing.
+            shaped -= shaped.mean(axis=-2, keepdims=True)
+            length = np.sqrt(np.einsum("...tn,...tn->...n", shaped, shaped))
+            product = np.matmul(scores[..., None, :, j], shaped)[..., 0, :]
+            one_way[..., j, :] = np.where(empty | (length == 0), 0.0, product / np.where(length == 0, 1.0, length))
         result = (one_way + np.swapaxes(one_way, -1, -2)) / 2
     result = np.clip(result, -1.0, 1.0)
     diagonal = np.arange(n)
@@ -76,7 +80,7 @@ def _shaped(amplitude: Floats, period: float, log: bool, smooth: float | None) -
     if smooth is not None:
         shaped = lowpass(amplitude, period, smooth)
     if log:
-        floor = np.where(shaped > 0, shaped, np.inf).min(axis=-2, keepdims=True)
+        floor = np.min(shaped, axis=-2, keepdims=True, where=shaped > 0, initial=np.inf)
         shaped = 2 * np.log(np.maximum(shaped, floor))
     return shaped
 
