@@ -1,0 +1,73 @@
+"""How signals become observables: one set of settings for simulations and for what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from l2l.errors import ObservableError, nearest
+from l2l.observables.windows import windows
+
+PAIRS = ("all", "within hemispheres")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Settings of observables.
+
+    fcd_window, fcd_step: length and distance of the windows of dynamic functional connectivity: seconds, "30 s" or
+        "40 TR"; see `windows`. fcd_edges: keep the cut-off windows at both ends.
+    band: Hz; simulated BOLD is filtered to it before all else. "target": to the band of the target, if it has one.
+    phase_band: Hz; of the phases behind synchrony, metastability and phase locking.
+    spectrum_window: s, of Welch's method; cut to the length of the signals.
+    spectrum_band: Hz, where spectra are compared.
+    pairs: "all" pairs of regions, or those "within hemispheres" (the first half of the regions is one), as cuBNM's
+        exc_interhemispheric.
+    """
+
+    fcd_window: str | float = 30.0
+    fcd_step: str | float = 5.0
+    fcd_edges: bool = False
+    band: tuple[float, float] | str | None = "target"
+    phase_band: tuple[float, float] = (0.04, 0.07)
+    spectrum_window: float = 60.0
+    spectrum_band: tuple[float, float] = (0.02, 0.2)
+    pairs: str = "all"
+
+    def __post_init__(self) -> None:
+        if self.pairs not in PAIRS:
+            raise ObservableError(f"unknown pairs {self.pairs!r}: {nearest(str(self.pairs), PAIRS)}")
+        for name in ("band", "phase_band", "spectrum_band"):
+            band = getattr(self, name)
+            if band is None or (name == "band" and band == "target"):
+                continue
+            if isinstance(band, str) or len(band) != 2 or not 0 < band[0] < band[1]:
+                raise ObservableError(f"{name} must be (low, high) in Hz with 0 < low < high, but is {band!r}")
+            object.__setattr__(self, name, (float(band[0]), float(band[1])))
+        if not self.spectrum_window > 0:
+            raise ObservableError(f"spectrum_window > 0 s must hold, but got {self.spectrum_window!r}")
+
+    def count_windows(self, volumes: int, tr: float) -> int:
+        """How many windows of FCD a recording has. Raises ObservableError for fewer than 3."""
+        count = len(windows(volumes, tr, self.fcd_window, self.fcd_step, not self.fcd_edges))
+        if count < 3:
+            raise ObservableError(
+                f"FCD needs at least 3 windows, but {volumes} volumes of {tr:g} s hold {count} of {self.fcd_window!r} "
+                f"every {self.fcd_step!r}: simulate or record longer, or shorten fcd_window or fcd_step"
+            )
+        return count
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, given: Analysis | Mapping[str, Any] | None) -> Analysis:
+        """From itself, or from settings by name, with the nearest for an unknown one."""
+        if isinstance(given, Analysis):
+            return given
+        known = cls.__dataclass_fields__
+        for name in given or {}:
+            if name not in known:
+                raise ObservableError(f"unknown setting {name!r} of the analysis: {nearest(str(name), known)}")
+        return cls(**(given or {}))
