@@ -1,11 +1,9 @@
-"""Networks and reference files that the simulator's tests share."""
+"""Networks that the simulator's tests share."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,29 +17,6 @@ HERE = Path(__file__).resolve()
 def kernel_cache() -> None:
     """Compiled kernels of the tests are kept in the repository's cache folder, if nothing else is chosen."""
     os.environ.setdefault("L2L_CACHE", str(HERE.parents[2] / ".pytest_cache" / "l2l"))
-
-
-@pytest.fixture
-def tvb() -> Callable[[str], Any]:
-    return _opener("tvb")
-
-
-@pytest.fixture
-def cubnm() -> Callable[[str], Any]:
-    return _opener("cubnm")
-
-
-def _opener(kind: str) -> Callable[[str], Any]:
-    home = os.environ.get("L2L_REFERENCE")
-    folder = (Path(home) if home else HERE.parents[3] / "shared" / "reference") / kind
-
-    def load(name: str) -> Any:
-        path = folder / f"{name}.npz"
-        if not path.exists():
-            pytest.skip(f"no reference file {path}; set L2L_REFERENCE to the folder that holds {kind}/{name}.npz")
-        return np.load(path)
-
-    return load
 
 
 @pytest.fixture(scope="session")
