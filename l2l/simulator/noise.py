@@ -29,7 +29,9 @@ LOG = (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4
        2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)  # fmt: skip
 SIN = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 COS = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-LN2 = 0.693147180559945
+# -2 log(1 + m) = y + y*y*(1/4 + y/4*LOG(-y/2)), y = -2 m: with powers of two in the coefficients, exact.
+MINUS_TWO_LOG = (*(c * (-0.5) ** (len(LOG) - 1 - k) / 4 for k, c in enumerate(LOG)), 0.25)
+MINUS_TWO_LN2 = -2 * 0.693147180559945
 TURN = 2 * np.pi / 2.0**32
 
 UInt32 = NDArray[np.uint32]
@@ -185,24 +187,24 @@ def _horner(x: Float32, coefficients: tuple[float, ...]) -> Float32:
 
 
 def box_muller(a: UInt32, b: UInt32) -> tuple[Float32, Float32]:
-    """Two standard normals of two uniform words, float32."""
+    """Two standard normals of two uniform words, float32.
+
+    a: the radius, by its upper 24 bits. b: the angle, its lower 30 bits within a quarter turn about an axis; which of
+    the two is the larger, and the sign of that, by its two upper bits.
+    """
     u = _fma((a >> np.uint32(8)).astype(np.float32), np.float32(2.0**-24), np.float32(2.0**-25))
     bits = u.view(np.int32)
     exponent = (bits - np.int32(0x3F3504F3)) >> np.int32(23)
-    m = (bits - (exponent << np.int32(23))).view(np.float32) - np.float32(1)
-    z = m * m
-    tail = z * (m * _horner(m, LOG))
-    log = _fma(exponent.astype(np.float32), np.float32(LN2), m + _fma(z, np.float32(-0.5), tail))
-    radius = np.sqrt(log * np.float32(-2))
-    quadrant = (b + np.uint32(0x20000000)) >> np.uint32(30)
-    f = (b - (quadrant << np.uint32(30))).view(np.int32).astype(np.float32) * np.float32(TURN)
+    y = _fma((bits - (exponent << np.int32(23))).view(np.float32), np.float32(-2), np.float32(2))
+    rest = _fma(y * y, _horner(y, MINUS_TWO_LOG), y)
+    radius = np.sqrt(_fma(exponent.astype(np.float32), np.float32(MINUS_TWO_LN2), rest))
+    f = (b << np.uint32(2)).view(np.int32).astype(np.float32) * np.float32(TURN / 4)
     z = f * f
-    s = _fma(_horner(z, SIN) * z, f, f)
-    c = _fma(_horner(z, COS) * z, z, _fma(z, np.float32(-0.5), np.float32(1)))
-    odd = (quadrant & np.uint32(1)) != 0
-    sine = np.where(odd, c, s) * np.where(quadrant & np.uint32(2), np.float32(-1), np.float32(1))
-    cosine = np.where(odd, s, c) * np.where((quadrant + np.uint32(1)) & np.uint32(2), np.float32(-1), np.float32(1))
-    return radius * cosine, radius * sine
+    smaller = _fma(_horner(z, SIN), f * z, f)
+    larger = _fma(_fma(_horner(z, COS), z, np.float32(-0.5)), z, np.float32(1))
+    larger = np.where(b & np.uint32(0x80000000), -larger, larger)
+    turned = (b & np.uint32(0x40000000)) != 0
+    return radius * np.where(turned, smaller, larger), radius * np.where(turned, larger, smaller)
 
 
 def _split(seeds: NDArray[np.uint64]) -> tuple[UInt32, UInt32]:

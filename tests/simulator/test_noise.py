@@ -52,6 +52,36 @@ def test_no_correlation_between_neighbours() -> None:
         assert abs((a * b).mean()) < 5 / a.size**0.5, name
 
 
+def test_pairs_of_nodes_are_spread_evenly_over_the_circle() -> None:
+    """Box and Muller make two normals of a radius and an angle: the angle uniform, the radius independent of it."""
+    z = noise.normals(SEEDS, 0, 8192, 3).astype(np.float64).reshape(-1, 2)
+    angle = np.arctan2(z[:, 1], z[:, 0]) / (2 * np.pi) % 1.0
+    surface = (z**2).sum(axis=1)
+    assert stats.kstest(angle, "uniform").pvalue > 1e-4
+    assert stats.kstest(surface / 2, "expon").pvalue > 1e-4
+    # Each of sixteen sectors, made by the upper bits of the angle and its sign, has its share and the same radii.
+    sector = (angle * 16).astype(int)
+    assert stats.chisquare(np.bincount(sector, minlength=16)).pvalue > 1e-4
+    assert stats.f_oneway(*(surface[sector == i] for i in range(16))).pvalue > 1e-4
+
+
+def test_the_angle_and_the_radius_are_exact_to_rounding() -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.integers(0, 2**32, (2, 100_000), dtype=np.uint32)
+    a[:3], b[:4] = (0, 2**32 - 1, 2**31), (0, 2**32 - 1, 2**30, 2**31)
+    found = np.stack(noise.box_muller(a, b)).astype(np.float64)
+    u = ((a >> 8) + 0.5) / 2**24
+    radius = np.sqrt(-2 * np.log(u.astype(np.float32).astype(np.float64)))
+    quarter = (b << np.uint32(2)).view(np.int32) / 2**32 * (np.pi / 2)
+    larger = np.where(b >> 31, -1, 1) * np.cos(quarter)
+    turned = (b >> 30) & 1 == 1
+    exact = radius * np.where(turned, [np.sin(quarter), larger], [larger, np.sin(quarter)])
+    # Some ten roundings of the logarithm, the angle, the polynomials.
+    assert np.abs(found - exact).max() < 10 * 2.0**-24 * radius.max()
+    near_one = radius < 0.01  # where the logarithm is small it is as good, relatively
+    assert (np.abs(found - exact)[:, near_one] <= 10 * 2.0**-24 * radius[near_one]).all()
+
+
 def test_a_number_depends_on_its_own_place_only() -> None:
     whole = noise.normals(SEEDS, 1, 30, 9)
     part = noise.normals(SEEDS[5:6], 1, 11, 9)

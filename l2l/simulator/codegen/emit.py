@@ -227,7 +227,7 @@ class Emitter(RecorderLines):
     def noise(self, kk: str) -> list[str]:
         if self.layout.noise == "none" or not self.noisy:
             return []
-        L, states = self.L, [s.name for s in self.step.states]
+        states = [s.name for s in self.step.states]
         indices = [states.index(name) for name in self.noisy]
         if self.layout.noise == "given":
             return [f"z{i} = broadcast(scalar_load(G, ((tb + {kk})*{len(states)} + {i})*n + i))" for i in indices]
@@ -238,7 +238,7 @@ class Emitter(RecorderLines):
                 f"g0, g1, g2, g3 = normals(np.uint32(t0 + tb + {kk}), np.uint32(i >> 2 | {index << 24}), seed0, seed1)"
             )
             fill += [f"store(Z, {self.noise_place(q, kk, str(g))}, g{g})" for g in range(NOISE_GROUP)]
-        seeds = ["seed0 = load(SD, 0)", f"seed1 = load(SD, {L})"]
+        seeds = self.seeds()
         use = [f"z{index} = load(Z, {self.noise_place(q, kk, '(i & 3)')})" for q, index in enumerate(indices)]
         if kk == "kk":
             block = [*seeds, "for kk in range(kn):", *indented(fill)]
@@ -248,6 +248,10 @@ class Emitter(RecorderLines):
         else:
             self.before_node = ["if (i & 3) == 0:", *indented([*seeds, *fill])]
         return use
+
+    def seeds(self) -> list[str]:
+        """What is fetched of the seeds ahead of each draw."""
+        return ["seed0 = load(SD, 0)", f"seed1 = load(SD, {self.L})"]
 
     def stimuli(self, kk: str) -> list[str]:
         """The waveforms of this step, from a table that holds the steps from `done` on."""

@@ -60,8 +60,11 @@ class LaneEmitter(Emitter):
             ]
         )
 
+    def seeds(self) -> list[str]:
+        return []  # fetched once: what the first round makes of them is then computed once, too
+
     def prologue(self) -> list[str]:
-        lines = ["h = broadcast(dt)"]
+        lines = ["h = broadcast(dt)", *(super().seeds() if self.layout.noise == "drawn" else [])]
         for index, (array, slot) in enumerate(self.slots.values()):
             if array == 0:
                 lines.append(f"p{index} = load(P0, {slot * self.L})")

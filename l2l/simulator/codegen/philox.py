@@ -11,8 +11,18 @@ from numba import types
 from numba.extending import intrinsic
 
 from l2l.simulator.codegen.vector import FLOAT, INT32, INT64, VecType, llvm_type, splat
-from l2l.simulator.codegen.vectormath import Value, log_positive, sincos_quadrant
-from l2l.simulator.noise import MULTIPLIERS, PURPOSE_NOISE, ROUNDS, TURN, WEYL
+from l2l.simulator.codegen.vectormath import Value, horner
+from l2l.simulator.noise import (
+    COS,
+    MINUS_TWO_LN2,
+    MINUS_TWO_LOG,
+    MULTIPLIERS,
+    PURPOSE_NOISE,
+    ROUNDS,
+    SIN,
+    TURN,
+    WEYL,
+)
 
 PIECE = 64  # lanes worked on together
 
@@ -42,26 +52,48 @@ def _philox(group: Any, node: Any, low: Value, high: Value) -> list[Value]:
     for number in range(ROUNDS):
         p0 = x0 if number == 0 else [(x & 0xFFFFFFFF) * MULTIPLIERS[0] for x in x0]
         p1 = [(x & 0xFFFFFFFF) * MULTIPLIERS[1] for x in x2]
+        if number == ROUNDS - 1:
+            break
         x0 = [(p >> 32) ^ (x ^ key[0]) for p, x in zip(p1, x1, strict=True)]
         x2 = [(p >> 32) ^ (x ^ key[1]) for p, x in zip(p0, x3, strict=True)]
         x1, x3 = p1, p0
         key = [(k + w) & 0xFFFFFFFF for k, w in zip(key, WEYL, strict=True)]
-    lanes = low.type.count
-    interleave = ir.Constant(ir.VectorType(INT32, lanes), [i if i % 2 == 0 else lanes + i - 1 for i in range(lanes)])
-    words = []
-    for even, odd in (x0, x1, x2, x3):
-        parts = [builder.bitcast(half.value, low.type) for half in (even, odd)]
-        words.append(Value(builder, builder.shuffle_vector(*parts, interleave)))
-    return words
+
+    def together(pair: list[Value], half: int) -> Value:
+        """The lower (0) or upper (1) halves of both vectors, in the simulations' order."""
+        lanes = low.type.count
+        indices = [i - i % 2 + half + (lanes if i % 2 else 0) for i in range(lanes)]
+        parts = [builder.bitcast(each.value, low.type) for each in pair]
+        return Value(builder, builder.shuffle_vector(*parts, ir.Constant(ir.VectorType(INT32, lanes), indices)))
+
+    # The last round ends in whole words.
+    return [
+        together(p1, 1) ^ together(x1, 0) ^ _signed(key[0]),
+        together(p1, 0),
+        together(p0, 1) ^ together(x3, 0) ^ _signed(key[1]),
+        together(p0, 0),
+    ]
+
+
+def _signed(word: int) -> int:
+    """A word of 32 bits as LLVM writes it."""
+    return word - (1 << 32) if word >> 31 else word
 
 
 def _box_muller(a: Value, b: Value) -> tuple[Value, Value]:
     u = (a >> 8).cast("sitofp", FLOAT).fma(2.0**-24, 2.0**-25)
-    radius = (log_positive(u) * -2.0).call("sqrt")
-    quadrant = (b + 0x20000000) >> 30
-    f = (b - (quadrant << 30)).cast("sitofp", FLOAT) * TURN
-    s, c = sincos_quadrant(f, quadrant)
-    return radius * c, radius * s
+    bits = u.bits()
+    exponent = (bits - 0x3F3504F3).arithmetic_shift(23)
+    y = (bits - (exponent << 23)).cast("bitcast", FLOAT).fma(-2.0, 2.0)
+    rest = (y * y).fma(horner(y, MINUS_TWO_LOG), y)
+    radius = exponent.cast("sitofp", FLOAT).fma(MINUS_TWO_LN2, rest).call("sqrt")
+    f = (b << 2).cast("sitofp", FLOAT) * (TURN / 4)
+    z = f * f
+    smaller = horner(z, SIN).fma(f * z, f)
+    larger = horner(z, COS).fma(z, -0.5).fma(z, 1.0)
+    larger = (larger.bits() ^ (b & _signed(0x80000000))).cast("bitcast", FLOAT)
+    turned = (b & 0x40000000).compare("!=", 0)
+    return radius * turned.select(smaller, larger), radius * turned.select(larger, smaller)
 
 
 def _piece(builder: Any, vector: Any, first: int, lanes: int) -> Value:
