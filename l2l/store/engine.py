@@ -146,7 +146,10 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
     def begin(connection: Connection) -> None:
         # A transaction that begins by reading and goes on to write fails at once when another writes in between:
         # the busy timeout only helps those who ask for the lock first.
-        writes = connection.get_execution_options().get("writes", False)
+        options = connection.get_execution_options()
+        if options.get("alone", False):
+            return
+        writes = options.get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     pool: dict[str, Any] = {"poolclass": NullPool} if read_only else {}

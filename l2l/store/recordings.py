@@ -82,7 +82,7 @@ def portable(array: Any) -> NDArray[Any]:
 
 def digest(values: NDArray[Any]) -> str:
     """SHA-256 of a portable array's bytes, in hexadecimal digits."""
-    return hashlib.sha256(values.reshape(-1).view(np.uint8)).hexdigest()
+    return hashlib.sha256(values.reshape(-1).view(np.uint8).data).hexdigest()
 
 
 def decode(dtype: str, shape: Sequence[int], codec: str, data: bytes) -> NDArray[Any]:

@@ -42,7 +42,9 @@ RECORDING = (
     "data",
 )
 #: Columns that hold JSON text.
-JSON = frozenset({"parameters", "parents", "fitness", "measurements", "shape", "dims", "coordinates"})
+JSON = frozenset(
+    {"parameters", "parents", "fitness", "measurements", "shape", "dims", "coordinates", "summary", "details"}
+)
 
 Row = tuple[Any, ...]
 #: Name, host, device and job of a worker.

@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, select
@@ -101,6 +102,26 @@ class Store:
         with translated(self._location), self._writing.begin() as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction that only reads, and sees nothing of what others write meanwhile. Raises StoreError."""
+        before = self._snapshot()
+        options = {} if self.path is not None else {"isolation_level": "REPEATABLE READ"}
+        with translated(self._location), self._engine.connect().execution_options(**options) as connection:
+            yield connection
+        if before != self._snapshot():
+            raise StoreError(f"the database {self.label} changed while it was read: try again")
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A connection outside of any transaction, for what cannot run within one. Raises StoreError."""
+        if self.read_only:
+            raise StoreError(f"the database {self.label} was opened for reading only")
+        with translated(self._location):
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT", alone=True)
+            with connection:
+                yield connection
+
     def read(self, query: Callable[[Connection], T]) -> T:
         """What `query` finds, within one transaction. Raises StoreError."""
         for _ in range(_RETRIES):
@@ -131,7 +152,8 @@ class Store:
         """Begins a run.
 
         recordings: whose arrays are kept: "all", "none", or "best:K" for the K best of each generation.
-        Raises StoreError if the specification breaks a law or the database cannot be written."""
+        Raises StoreError if the specification breaks a law or the database cannot be written.
+        """
         values, policy = _run_values(spec), Policy.parse(recordings)
         with self.write() as connection:
             if spec.parent is not None and not queries.run_exists(connection, spec.parent):
@@ -152,6 +174,11 @@ class Store:
         with self.write() as connection:
             token = claim(connection, run_id)
         return self._writer(run_id, token, policy)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of an SQLite database; None for PostgreSQL."""
+        return self._location.path
 
     def _writer(self, run_id: int, token: str, policy: Policy) -> RunWriter:
         writer = RunWriter(self, run_id, token, policy)

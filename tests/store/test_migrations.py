@@ -150,3 +150,125 @@ def test_a_failing_migration_changes_nothing(tmp_path, spec, request):
     assert "mood" not in [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
     assert connection.execute("SELECT version_num FROM l2l_version").fetchall() == [("0002",)]
     connection.close()
+
+
+def first_schema(url):
+    """A database as version 0001 left it: two attempts, a failure, a validation, arrays, and a damaged array."""
+    import zlib
+
+    from alembic import command
+    from alembic.config import Config
+
+    engine = connect(locate(url), read_only=False, busy_timeout=5)
+    config = Config()
+    config.set_main_option("script_location", str(migrations.FOLDER))
+    with engine.begin() as connection:
+        config.attributes.update(connection=connection, version_table=migrations.VERSION_TABLE)
+        command.upgrade(config, "0001")
+        run = """INSERT INTO runs (name, tags, status, seed, created, stop_reason, space, objectives, optimizer,
+            optimizee, runner, settings, provenance, fingerprint, summary) VALUES
+            ('old', '["a"]', 'interrupted', '5', 1.5, '', :space, :objectives, '{}', '{}', '{}', '{}', '{}', 'f',
+             '{}')"""
+        space = json.dumps({"x": {"kind": "real", "low": 0, "high": 1}})
+        objectives = json.dumps([{"name": "f", "maximize": True}])
+        for _ in range(2):
+            connection.execute(text(run), {"space": space, "objectives": objectives})
+        connection.execute(text("DELETE FROM runs WHERE id = 2"))
+        connection.execute(
+            text("""CREATE VIEW run_1 AS SELECT i.id, i.loss, e.status FROM individuals i
+                 LEFT JOIN evaluations e ON e.individual_id = i.id""")
+        )
+        for number, told in ((0, 3.5), (1, None)):
+            connection.execute(
+                text("INSERT INTO generations (run_id, number, asked_at, told_at, size) VALUES (1, :n, 2.5, :t, 2)"),
+                {"n": number, "t": told},
+            )
+        individual = """INSERT INTO individuals (id, run_id, generation, position, parameters, seed, loss, parents)
+            VALUES (:id, 1, :generation, :position, :parameters, :seed, :loss, :parents)"""
+        for key, (generation, position, loss, parents) in enumerate(
+            [(0, 0, -0.5, None), (0, 1, None, None), (1, 0, -0.75, "[[0,0]]"), (1, 1, None, None)], 10
+        ):
+            values = {"generation": generation, "position": position, "loss": loss, "parents": parents}
+            parameters = json.dumps({"x": 0.1 + 0.2 + key})
+            connection.execute(text(individual), {"id": key, "parameters": parameters, "seed": -key, **values})
+        evaluation = """INSERT INTO evaluations (id, individual_id, replicate, task, attempt, status, fitness,
+            tell_order, seed, started, seconds, worker, host, device, error, traceback) VALUES
+            (:id, :individual, :replicate, '', :attempt, :status, :fitness, NULL, :seed, 4.5, 0.25, :worker, 'h', '',
+             '', '')"""
+        for key, (place, replicate, attempt, status, fitness, worker) in enumerate(
+            [
+                (10, 0, 1, "lost", None, "w1"),
+                (10, 0, 2, "ok", '{"f":0.5}', "w2"),
+                (10, 1, 1, "ok", '{"f":0.4}', "w2"),
+                (11, 0, 1, "failed", None, "w1"),
+                (12, 0, 1, "ok", '{"f":0.75}', "w1"),
+            ],
+            20,
+        ):
+            values = {"replicate": replicate, "attempt": attempt, "status": status, "fitness": fitness}
+            seed = 7 if replicate else None
+            connection.execute(
+                text(evaluation), {"id": key, "individual": place, "seed": seed, "worker": worker, **values}
+            )
+        recording = text("""INSERT INTO recordings (evaluation_id, name, dtype, shape, unit, codec, data)
+            VALUES (:key, :name, '<f8', '[3]', '', 'zlib', :data)""")
+        data = zlib.compress(bytes(16) + b"\x00\x00\x00\x00\x00\x00\xf0\x3f", 1)
+        connection.execute(recording, {"key": 21, "name": "fc", "data": data})
+        connection.execute(recording, {"key": 24, "name": "bad", "data": b"no zlib"})
+        connection.execute(text("INSERT INTO events (run_id, at, kind, details) VALUES (1, 5.5, 'note', '{\"a\": 1}')"))
+    engine.dispose()
+
+
+def test_a_database_of_the_first_schema_is_read_as_it_was(url):
+    from l2l.store.care import check
+    from l2l.trajectory import Trajectory
+
+    first_schema(url)
+    assert Store.upgrade(url) == migrations.REVISIONS[-1]
+    with Store.open(url) as store:
+        assert store.run().best == 0.75
+        first, second = store.generations(1)
+        assert [individual["x"] for individual in first.individuals] == [0.1 + 0.2 + 10, 0.1 + 0.2 + 11]
+        assert [individual.seed for individual in first.individuals] == [2**64 - 10, 2**64 - 11]
+        assert (first.evaluations[0].attempt, first.evaluations[0].worker, first.evaluations[0].host) == (2, "w2", "h")
+        assert first.evaluations[0].fitness == {"f": 0.5}
+        assert str(first.evaluations[1].status) == "failed"
+        assert (first.told, second.told, sorted(second.evaluations)) == (True, False, [0])
+        trajectory = Trajectory.open(store)
+        assert trajectory.best()["f"].tolist() == [0.75, 0.5]
+        assert trajectory.best()["validated_f"][1] == 0.4
+        assert trajectory.recording((0, 0), "fc").tolist() == [0, 0, 1]
+        with pytest.raises(StoreError, match="damaged"):
+            trajectory.recording((1, 0), "bad")
+        assert trajectory.events()["details"].tolist() == [{"a": 1}]
+        (problem,) = check(store)
+        assert "'bad': the recording is damaged" in problem
+        shown = store.read(
+            lambda connection: connection.execute(text("SELECT x, f, worker FROM run_1 WHERE loss < -0.6")).one()
+        )
+        assert tuple(shown) == (0.1 + 0.2 + 12, 0.75, "w1")
+        parents = store.read(
+            lambda connection: connection.execute(
+                text("SELECT parents FROM individuals WHERE generation = 1 AND position = 0")
+            ).scalar()
+        )
+        assert parents in ("[[0,0]]", [[0, 0]])
+        # It goes on, and the id of the run that was deleted is not given again.
+        store.continue_run(1).finish("finished", "")
+        from l2l.store import RunSpec
+
+        spec = RunSpec(name="new", seed=1, space={}, objectives=[{"name": "f"}])
+        new = store.create_run(spec)
+        assert new.id == 3
+        new.finish("finished", "")
+
+
+def test_sqlite_is_upgraded_by_itself_after_a_copy(tmp_path):
+    path = tmp_path / "l2l.db"
+    first_schema(path)
+    with Store.open(path) as store:
+        assert len(store.generations(1)) == 2
+    copy = sqlite3.connect(tmp_path / "l2l.db.backup-0001")
+    assert copy.execute("SELECT count(*) FROM evaluations").fetchone() == (5,)
+    assert copy.execute("SELECT count(loss) FROM individuals").fetchone() == (2,)
+    copy.close()
