@@ -9,39 +9,39 @@ In brackets what lies in shared memory (R sources, C coupling sums, Z noise, S s
 together; "blocks" and "resident" of a multiprocessor. numba-cuda 0.30.4, CUDA 13.4, nothing of this was run on a GPU:
 
     sm_90, 68 nodes, float32, means every 10 steps, noise everywhere
-    kernel                                        K threads  regs spill B stack B  shared blocks resident  compile
-    Kuramoto, delays ()                           8     544   120      16     400       0      1      27%     9.0s
-    Kuramoto, no delays (R+C+Z)                   1     288   112       0       0   48640      2      28%     4.0s
-    SupHopf, delays ()                            8     544   120       8     528       0      1      27%     8.0s
-    SupHopf, no delays (R+C)                      1     288   112       0      32   44032      2      28%     2.6s
-    Generic2dOscillator, delays ()               16     544   120      16     784       0      1      27%     7.9s
-    Generic2dOscillator, no delays (R+C+Z)        1     288   111       0       0   35840      2      28%     1.8s
-    FitzHughNagumo, delays ()                    16     544   120      12     784       0      1      27%     4.9s
-    FitzHughNagumo, no delays (R+C+Z)             1     288   112       0       0   35840      2      28%     1.9s
-    ReducedWongWang, delays ()                   16     544   120      12     528       0      1      27%     4.3s
-    ReducedWongWang, no delays (R+C+Z+S)          1     288   112       0       0   48640      2      28%     2.0s
-    ReducedWongWangExcInh, delays ()             16     544   120      12     784       0      1      27%     3.9s
-    ReducedWongWangExcInh, no delays (R+C+Z)      1     288   112      16       8   35840      2      28%     2.3s
-    ReducedWongWangFIC, delays ()                16     544   120      12     784       0      1      27%     3.9s
-    ReducedWongWangFIC, no delays (R+C+Z)         1     288   112      16       8   35840      2      28%     2.5s
-    WilsonCowan, delays ()                       16     544   120      12     784       0      1      27%     3.9s
-    WilsonCowan, no delays (R+C+Z)                1     288   112      60      24   35840      2      28%     2.2s
-    JansenRit, delays ()                         16     544   120     100    1840       0      1      27%     6.3s
-    JansenRit, no delays (R+C)                    1     288   112      40     112   26624      2      28%     4.5s
-    MontbrioPazoRoxin, delays ()                 16     544   120      16     784       0      1      27%     4.3s
-    MontbrioPazoRoxin, no delays (R+C+Z)          1     288   112       0       0   35840      2      28%     1.6s
-    Epileptor, delays ()                         16     544   120      12    1808       0      1      27%     7.9s
-    Epileptor, no delays (R+C)                    1     288   112       8     112   26624      2      28%     5.9s
-    Epileptor2D, delays ()                       16     544   120      16     784       0      1      27%    10.0s
-    Epileptor2D, no delays (R+C+Z)                1     288   112       0       0   35840      2      28%     3.6s
-    LarterBreakspear, delays ()                  16     544   120      68    1056       0      1      27%     5.5s
-    LarterBreakspear, no delays (R+C+Z)           1     288   112      40      16   40448      2      28%     2.1s
-    Linear, delays ()                            16     544   120      16     528       0      1      27%     5.1s
-    Linear, no delays (R+C+Z+S)                   1     288   112       0       0   48640      2      28%     3.3s
-    ZerlautAdaptationFirstOrder, delays ()       16     272   185       0    1536       0      1      14%    14.0s
-    ZerlautAdaptationFirstOrder, no delays (R+C)  1     288   168       0      80   26624      1      14%     7.3s
-    ZerlautAdaptationSecondOrder, delays ()      16     272   224     548    2480       0      1      14%    16.2s
-    ZerlautAdaptationSecondOrder, no delays (R+C)  1     288   224       0     128   26624      1      14%    10.8s
+    kernel                                        K lanes threads  regs spill B stack B  shared blocks resident  compile
+    Kuramoto, delays (C)                          8     8     136   128      16     144   34816      3      23%    17.3s
+    Kuramoto, no delays (R+C+Z+S)                 1     8     136   120       0       0   19584      3      23%     9.5s
+    SupHopf, delays (C)                           8     8     136   128      16     272   34816      3      23%    14.8s
+    SupHopf, no delays (R+C+Z+S)                  1     8     136   118       0       0   26112      3      23%     5.4s
+    Generic2dOscillator, delays (C)              16     8     136   128       8     528   34816      3      23%     9.3s
+    Generic2dOscillator, no delays (R+C+Z)        1    32      96   128       0       0   23552      5      23%     9.9s
+    FitzHughNagumo, delays (C)                   16     8     136   128       0     512   34816      3      23%    27.8s
+    FitzHughNagumo, no delays (R+C+Z)             1    32      96   128       0       0   23552      5      23%     4.3s
+    ReducedWongWang, delays (C)                  16     8     136   128       0     256   34816      3      23%     9.4s
+    ReducedWongWang, no delays (R+C+Z+S)          1    32      96   128       0       0   39424      5      23%    13.4s
+    ReducedWongWangExcInh, delays (C)            16     8     136   128       0     512   34816      3      23%    11.9s
+    ReducedWongWangExcInh, no delays (R+C+Z)      1    32      96   128       0       0   23552      5      23%     3.5s
+    ReducedWongWangFIC, delays (C)               16     8     136   128       0     512   34816      3      23%    14.9s
+    ReducedWongWangFIC, no delays (R+C+Z)         1    32      96   128       0       0   23552      5      23%    13.5s
+    WilsonCowan, delays (C)                      16     8     136   128       0     512   34816      3      23%     9.8s
+    WilsonCowan, no delays (R+C+Z)                1    32      96   128       0       0   23552      5      23%     6.9s
+    JansenRit, delays (C)                        16     8     136   128      40    1552   34816      3      23%     9.8s
+    JansenRit, no delays (R+C+Z)                  1    32      96   128      40      16   29696      5      23%     4.7s
+    MontbrioPazoRoxin, delays (C)                16     8     136   128       8     528   34816      3      23%     4.1s
+    MontbrioPazoRoxin, no delays (R+C+Z)          1    32      96   124       0       0   23552      5      23%     2.3s
+    Epileptor, delays (C)                        16     8     136   128       0    1536   34816      3      23%     4.9s
+    Epileptor, no delays (R+C+Z)                  1    32      96   128       0       0   29696      5      23%     3.8s
+    Epileptor2D, delays (C)                      16     8     136   128       0     512   34816      3      23%     5.9s
+    Epileptor2D, no delays (R+C+Z)                1    32      96   128       0       0   23552      5      23%     2.6s
+    LarterBreakspear, delays (C)                 16     8     136   128      16     784   34816      3      23%    10.6s
+    LarterBreakspear, no delays (R+C+Z)           1    32      96   128      36      16   25088      5      23%     2.4s
+    Linear, delays (C)                           16     8     136   128       8     272   34816      3      23%     4.3s
+    Linear, no delays (R+C+Z+S)                   1    32      96   126       0       0   39424      5      23%     2.1s
+    ZerlautAdaptationFirstOrder, delays ()       16    16     272   168       0    1536       0      1      14%     7.8s
+    ZerlautAdaptationFirstOrder, no delays (R+C+Z)  1    32      96   168       0       0   28160      4      19%     7.3s
+    ZerlautAdaptationSecondOrder, delays (C)     16    32     128   255     156    2096   32768      2      12%    15.7s
+    ZerlautAdaptationSecondOrder, no delays (R+C+Z)  1    32      32   255       0       0   22528      8      12%    12.5s
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ from l2l.simulator.prepare import prepare
 from l2l.simulator.problem import Problem
 
 # Limits of a multiprocessor: compute capability 8.0 and 9.0.
-THREADS, REGISTERS, BLOCKS, GRANULARITY = 2048, 65536, 32, 256
+THREADS, REGISTERS, BLOCKS, GRANULARITY, QUARTERS = 2048, 65536, 32, 256, 4
 SHARED = {80: 164 * 1024, 86: 100 * 1024, 89: 100 * 1024, 90: 228 * 1024, 100: 228 * 1024}
 
 
@@ -86,9 +86,11 @@ class Resources:
     def occupancy(self, architecture: int) -> tuple[int, float]:
         """(blocks of a multiprocessor, share of its threads that are resident)."""
         warps = -(-self.threads // 32)
-        registers = warps * -(-self.registers * 32 // GRANULARITY) * GRANULARITY
+        registers = -(-self.registers * 32 // GRANULARITY) * GRANULARITY
+        # Each quarter of a multiprocessor has its share of the registers.
+        most = REGISTERS // QUARTERS // registers * QUARTERS
         memory = SHARED.get(architecture, 100 * 1024)
-        blocks = min(REGISTERS // registers, THREADS // (warps * 32), BLOCKS, memory // (self.shared + 1024))
+        blocks = min(most // warps, THREADS // (warps * 32), BLOCKS, memory // (self.shared + 1024))
         return blocks, blocks * warps * 32 / THREADS
 
 
@@ -156,8 +158,8 @@ def main() -> None:
     print(
         f"sm_{options.architecture}, {options.nodes} nodes, {options.precision}, means every 10 steps, noise everywhere"
     )
-    print(f"{'kernel':44}{'K':>3}{'threads':>8}{'regs':>6}{'spill B':>8}{'stack B':>8}{'shared':>8}{'blocks':>7}"
-          f"{'resident':>9}{'compile':>9}")  # fmt: skip
+    print(f"{'kernel':44}{'K':>3}{'lanes':>6}{'threads':>8}{'regs':>6}{'spill B':>8}{'stack B':>8}{'shared':>8}"
+          f"{'blocks':>7}{'resident':>9}{'compile':>9}")  # fmt: skip
     for name in options.models:
         for longest in (options.longest, None):
             case = problem(name, options.nodes, longest, options.simulations, options.precision)
@@ -167,7 +169,7 @@ def main() -> None:
             r = compiled(layout, source, options.architecture, layout.lanes * groups, shared)
             blocks, resident = r.occupancy(options.architecture)
             label = f"{name}, {'delays' if longest else 'no delays'} ({'+'.join(layout.shared)})"
-            print(f"{label:44}{layout.block:>3}{r.threads:>8}{r.registers:>6}{r.spilled:>8}{r.stack:>8}{r.shared:>8}"
+            print(f"{label:44}{layout.block:>3}{layout.lanes:>6}{r.threads:>8}{r.registers:>6}{r.spilled:>8}{r.stack:>8}{r.shared:>8}"
                   f"{blocks:>7}{resident:>9.0%}{r.seconds:>8.1f}s", flush=True)  # fmt: skip
 
 

@@ -36,6 +36,7 @@ import numpy as np
 from numba import cuda
 
 from l2l.errors import SimulationError
+from l2l.observables.connectivity import Comparison, scores
 from l2l.simulator import coupling, models, monitors, noise
 from l2l.simulator.kernels import cuda as kernel
 from l2l.simulator.kernels import cuda_device, cuda_plan
@@ -233,27 +234,20 @@ def cubnm(run: Run) -> None:
     bold = kernel.run(problem, resumable=False, on_device=True).records[0]
     elapsed = time.perf_counter() - begun
     run.line(f"cuBNM {small.label}, BOLD", problem, simulations, elapsed)
+    signals = bold.reshape(simulations, -1, problem.nodes)
+    measured = comparison(problem.nodes, run.tiny)
+    scores(signals, measured)  # compiles
     begun = time.perf_counter()
-    where = connectivities(bold.reshape(simulations, -1, problem.nodes), 2 if run.tiny else 30, 1 if run.tiny else 5)
-    print(f"FC and FCD of these on the {where}: {time.perf_counter() - begun:.2f} s", flush=True)
+    scores(signals, measured)
+    print(f"FC, FCD and their scores, on the device: {time.perf_counter() - begun:.2f} s", flush=True)
     return None
 
 
-def connectivities(bold: Any, window: int, step: int) -> str:
-    """Computes FC and FCD of (simulation, volume, node); says where."""
-    from l2l.observables.fc import fc
-
-    signals = bold.copy_to_host()
-    count = len(signals)
-    for first in range(0, count, 1024):
-        some = signals[first : first + 1024]
-        fc(some)
-        volumes = some.shape[1]
-        starts = range(0, volumes - window + 1, step)
-        upper = np.triu_indices(some.shape[2], 1)
-        windows = np.stack([fc(some[:, at : at + window])[:, upper[0], upper[1]] for at in starts], axis=1)
-        fc(np.swapaxes(windows, 1, 2))
-    return "host"
+def comparison(nodes: int, tiny: bool) -> Comparison:
+    """With the FC and FCD of noise."""
+    rng = np.random.default_rng(2)
+    sizes = {"window": 4.0, "step": 1.0} if tiny else {"window": 30.0, "step": 5.0}
+    return Comparison(np.corrcoef(rng.normal(size=(nodes, 100))), rng.uniform(-1, 1, 55), tr=1.0, **sizes)
 
 
 def layouts(run: Run) -> None:
@@ -271,7 +265,7 @@ def layouts(run: Run) -> None:
                 some = -(-blocks // passes)
                 if some * lanes > 1024 or (passes > blocks):
                     continue
-                registers = cuda_plan.registers_of(some * lanes, problem.step)
+                registers = cuda_plan.registers_of(some * lanes, 128)
                 layout = dataclasses.replace(chosen, lanes=lanes, registers=registers)
                 layout = cuda_plan.with_shared(layout, problem, some)
                 elapsed = []

@@ -27,7 +27,7 @@ def test_every_section_runs() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("RateML Epileptor", "cuBNM ReducedWongWang", "ZerlautAdaptationSecondOrder", "2 lanes, 1 passes"):
         assert re.search(rf"{name}.*\d\.\d+s", done.stdout), name
-    assert re.search(r"FC and FCD of these on the \w+: \d", done.stdout)
+    assert re.search(r"FC, FCD and their scores, on the device: \d", done.stdout)
     assert re.search(r"[1-9]\d*/\d+ tests collected", done.stdout)
 
 

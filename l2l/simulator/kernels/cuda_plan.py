@@ -1,23 +1,23 @@
 """How a CUDA block is laid out for a problem: lanes, groups of nodes, steps at once, registers, shared memory.
 
-Results do not depend on it, only speed does. The numbers are registers and spills that the assembler reports for sm_90
-(`benchmarks/cuda_resources.py`, 68 nodes), since no GPU was at hand.
+Results do not depend on it, only speed does. Registers and spills are what the assembler reports for sm_90
+(`benchmarks/cuda_resources.py`, 68 nodes); times are estimated from them, since no GPU was at hand
+(`benchmarks/simulator_gpu.py --only layouts` measures what the plan did not choose).
 
-With delays the ring is read from device memory once in each pass over the nodes, and is far larger than the cache: one
-pass is the aim. With 64 sums in registers (4 nodes x 16 steps) a thread needs about 120; less makes it spill, more is
-of no use. Bytes spilled of MontbrioPazoRoxin, Epileptor, LarterBreakspear:
-    9 groups, two passes, 112 registers                                          188, 356, 548
-    the same, but constants of a simulation computed for each block of steps     132,  12, 172
-    17 groups, one pass, 120 registers, constants likewise                        16,  12,  68
-    9 groups, 168 registers, so that one block only fits a multiprocessor          0,   0,   0
-The third is taken: half of the memory traffic of the others, with as many threads resident as the first two.
-
-Without delays the constants of a simulation are kept, but for the second-order AdEx mean field: it spills 424 bytes if
-they are, none if not, and they are a small part of its 1,800 operations. With delays it spills about 550 either way.
+A multiprocessor has four quarters with 16,384 registers each, and gives out warps to them in turn: 17 warps take as
+much as 20. Registers a thread: warps that can be resident: bytes spilled with delays (4 nodes x 16 steps in registers)
+of MontbrioPazoRoxin, LarterBreakspear, JansenRit:
+     96: 20: 380, 536, 520
+    128: 16:   8,  28,  40
+    168: 12:   0,   0,   0
+So 128 are aimed at. With delays, what follows from a simulation's parameters alone is computed for each block of steps:
+kept, it is spilled (at 112 registers 188, 548 and 396 bytes instead of 132, 172 and about 100). Without delays it is
+kept, but for the second-order AdEx mean field, of whose 1,800 operations it is a small part.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -29,26 +29,32 @@ from l2l.simulator.kernels.cpu import contents
 from l2l.simulator.problem import Problem
 
 SHARED_BYTES = 48 * 1024  # more needs an opt-in that numba-cuda does not offer
+SHARED = 228 * 1024  # of a multiprocessor
 REGISTERS = 65536  # of a multiprocessor, and of a block
 MOST_REGISTERS = 255  # of a thread
-THREADS = 512  # of a block without delays at most, so that a thread may have 128 registers
-ENOUGH_REGISTERS = 96  # for the sums of 8 nodes, and a step
-DELAYED_REGISTERS = 120  # for 64 sums
-LARGE_STEP, LARGE_REGISTERS = 300, 224  # operations; the AdEx mean fields keep so many values
+QUARTERS = 4  # of a multiprocessor, each with its share of registers and warps
+THREADS = 1024  # of a block at most
+# Operations of a step up to which so many registers do: 9 warps of the first-order AdEx mean field take 168 to 185, the
+# second-order one spills even with 255.
+ENOUGH = ((300, 128), (1000, 168), (None, 248))
 FRESH_BLOCK, FRESH_STEP = 4, 1000  # steps, or operations, beside which a simulation's constants cost little anew
-NARROW = 16  # lanes: 64 bytes in a row
+# An H200: bytes a second of its memory (measured copies) and of its cache, instructions a second of a multiprocessor.
+MEMORY, CACHE, INSTRUCTIONS = 4.3e12, 5.5e12, 4 * 1.7e9
+FIRST_CACHE = 128 * 1024  # bytes that weights may have to be read from the first-level cache
+BUSY = 12  # warps with 16 loads under way each that keep the memory busy (Little's law at 800 ns)
+SCATTERED = 1.5  # a load of 4 separate places against one: a guess
 
 
 def plan(problem: Problem, processors: int = 132, *, simulated: bool = False) -> tuple[CudaLayout, int]:
     """Layout and number of node groups of a block, for a GPU of so many multiprocessors."""
     real = np.dtype(problem.precision)
     n, channels = problem.nodes, len(problem.step.channels)
-    lanes = 32
+    most = 32
     # Few simulations: smaller tiles, so that every multiprocessor has work, down to 32 bytes in a row.
-    while lanes > 8 and 2 * problem.simulations <= lanes * processors:
-        lanes //= 2
-    while lanes > 1 and lanes // 2 >= problem.simulations:
-        lanes //= 2
+    while most > 8 and 2 * problem.simulations <= most * processors:
+        most //= 2
+    while most > 1 and most // 2 >= problem.simulations:
+        most //= 2
     delayed = problem.delays is not None and channels > 0
     sums = 64 if real.itemsize == 4 else 32  # of a thread
     block, sparse = 1, False
@@ -61,13 +67,11 @@ def plan(problem: Problem, processors: int = 132, *, simulated: bool = False) ->
         longest = 1 if problem.step.stages or problem.step.pairs else min(16, shortest + 1)
         block = next(k for k in (16, 8, 4, 2, 1) if k <= longest and (k * rows * channels <= sums or k == 1))
         sparse = float(connected.mean()) < 0.9
-        needed = LARGE_REGISTERS if operations(problem.step) > LARGE_STEP else DELAYED_REGISTERS
-        lanes, groups = fewest_passes(-(-n // rows), lanes, needed)
     else:
         rows = 8 if channels <= 1 else 4
-        groups = evenly(-(-n // rows), max(1, THREADS // lanes))
-    layout = CudaLayout(
-        lanes=lanes,
+    needed = next(registers for size, registers in ENOUGH if size is None or operations(problem.step) <= size)
+    first = CudaLayout(
+        lanes=most,
         delayed=delayed,
         block=block,
         tiled=False,
@@ -76,41 +80,71 @@ def plan(problem: Problem, processors: int = 132, *, simulated: bool = False) ->
         sparse=sparse,
         words=problem.precision == "float32" and not delayed and not problem.step.pairs,
         fresh=not problem.step.pairs and (block >= FRESH_BLOCK or operations(problem.step) > FRESH_STEP),
-        registers=registers_of(groups * lanes, problem.step),
         simulated=simulated,
     )
-    return with_shared(layout, problem, groups), groups
+    possible: list[tuple[CudaLayout, int]] = []
+    for lanes, groups, registers in shapes(-(-n // rows), most, needed):
+        layout = with_shared(replace(first, lanes=lanes, registers=registers), problem, groups)
+        possible.append((layout, groups))
+    return min(possible, key=lambda one: seconds(problem, one[0], one[1], processors))
 
 
-def evenly(blocks: int, most: int) -> int:
-    """Groups that share so many blocks of nodes evenly, in the fewest passes."""
-    return -(-blocks // -(-blocks // most))
-
-
-def fewest_passes(blocks: int, lanes: int, needed: int) -> tuple[int, int]:
-    """(lanes, groups) that take the nodes in the fewest passes, each thread with the registers it needs."""
-    best: tuple[int, int, int] | None = None
-    while best is None or lanes >= NARROW:
-        groups = evenly(blocks, max(1, REGISTERS // (needed * 32) * 32 // lanes))
-        passes = -(-blocks // groups)
-        if best is None or passes < best[0]:
-            best = (passes, lanes, groups)
+def shapes(blocks: int, most: int, needed: int) -> Iterator[tuple[int, int, int]]:
+    """(lanes, groups, registers) for so many blocks of nodes: up to `most` lanes, at least `needed` registers."""
+    lanes = most
+    while lanes >= min(most, 8):
+        for passes in range(1, blocks + 1):
+            groups = -(-blocks // passes)
+            registers = registers_of(groups * lanes, needed)
+            if groups * lanes <= THREADS and (registers >= needed or groups == 1):
+                yield lanes, groups, registers
         lanes //= 2
-    return best[1], best[2]
+
+
+def registers_of(threads: int, needed: int) -> int:
+    """The most registers a thread may take when as many blocks are resident as can be with those needed."""
+    warps = -(-threads // 32)
+    blocks = max(1, warps_of(needed) // warps)
+    return min(MOST_REGISTERS, REGISTERS // (-(-blocks * warps // QUARTERS) * QUARTERS * 32) // 8 * 8)
+
+
+def warps_of(registers: int) -> int:
+    """Warps of a multiprocessor that can take so many registers a thread (given out by eights)."""
+    return REGISTERS // QUARTERS // (-(-registers // 8) * 8 * 32) * QUARTERS
 
 
 def operations(step: Step) -> int:
-    """Of one step of one node. A large one keeps so many values that half of the registers would not do."""
+    """Of one step of one node."""
     return sum(not (node.is_const or node.is_symbol) for node in walk(step.roots()))
 
 
-def registers_of(threads: int, step: Step) -> int:
-    """The most registers a thread may take: so that two blocks share a multiprocessor, or else that one fits."""
-    warps = -(-threads // 32)
-    share = REGISTERS // (2 * warps * 32) // 8 * 8
-    if share >= ENOUGH_REGISTERS and operations(step) <= LARGE_STEP:
-        return min(MOST_REGISTERS, share)
-    return min(MOST_REGISTERS, REGISTERS // (warps * 32) // 8 * 8)
+def resident(problem: Problem, layout: CudaLayout, groups: int, processors: int) -> int:
+    """Blocks of a multiprocessor: what registers and shared memory allow, and no more than there are."""
+    warps = -(-groups * layout.lanes // 32)
+    there_are = -(-problem.simulations // (layout.lanes * processors))
+    fit = SHARED // (shared_bytes(problem, layout, groups) + 1024)
+    return max(1, min(warps_of(layout.registers) // warps, fit, there_are))
+
+
+def seconds(problem: Problem, layout: CudaLayout, groups: int, processors: int) -> float:
+    """Estimated time of one step of one simulation among many."""
+    n, channels, K = problem.nodes, max(1, len(problem.step.channels)), layout.block
+    number = np.dtype(problem.precision).itemsize
+    blocks = -(-n // layout.rows)
+    passes = -(-blocks // groups)
+    working = resident(problem, layout, groups, processors) * groups * layout.lanes / 32  # warps
+    even = blocks / (passes * groups)  # the last pass may have fewer nodes
+    each_load = 2.3 * (SCATTERED if layout.lanes < 16 else 1.0) if layout.delayed else 1.4
+    instructions = n * (n * channels * each_load + 2.0 * operations(problem.step)) / 32
+    total = instructions / (INSTRUCTIONS * processors) / (min(1.0, working / BUSY) * even)
+    matrix = n * n * (2 if layout.delayed else 1) * number
+    if matrix > FIRST_CACHE:
+        total += matrix / K / layout.lanes / CACHE
+    if layout.delayed:
+        assert problem.delays is not None
+        rows = passes * (float(problem.delays.max()) + K) / K
+        total += n * channels * rows * number / MEMORY / min(1.0, working / BUSY)
+    return total
 
 
 def with_shared(layout: CudaLayout, problem: Problem, groups: int) -> CudaLayout:
