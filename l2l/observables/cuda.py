@@ -17,17 +17,18 @@ from l2l.observables.pairs import places
 from l2l.simulator.kernels import cuda_device
 
 TILE, THREADS, BLOCKS = 16, 256, 4096
+FEW = 2  # the same in the simulator, in which each thread is one of the system
 SHARE = 0.5  # of the free memory, taken for the simulations that are compared at once
 
 
 @functools.cache
 def kernels(precision: str, simulated: bool) -> dict[str, Callable[..., Any]]:
-    """The compiled kernels; small blocks in the simulator, in which each thread is one of the system."""
+    """The compiled kernels."""
     from numba import cuda
 
     from l2l.observables.cuda_kernels import make
 
-    made = make(precision, 2, 4) if simulated else make(precision, TILE, THREADS)
+    made = make(precision, FEW, FEW) if simulated else make(precision, TILE, THREADS)
     return {name: cuda.jit(f) if simulated else cuda.jit(cache=True)(f) for name, f in made.items()}
 
 
@@ -67,6 +68,16 @@ def scores(
     return {name: cuda.to_device(values) for name, values in result.items()} if on_device else result
 
 
+def distribution(sample: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The different values of a sample, ascending, and how many of it lie in each bin or below it.
+
+    Bin 2 k holds what lies below the k-th value (and above the one before), bin 2 k + 1 what equals it; the last bin
+    holds what lies above all.
+    """
+    marks, often = np.unique(sample, return_counts=True)
+    return marks, np.append(0, np.repeat(np.cumsum(often), 2)).astype(np.float64)
+
+
 def _on_device(array: Any) -> bool:
     return hasattr(array, "__cuda_array_interface__")
 
@@ -78,7 +89,7 @@ class _Work:
         self.cuda, self.comparison = cuda, comparison
         self.simulated = cuda_device.simulated()
         self.real = np.dtype(signals.dtype)
-        self.tile, self.threads, self.blocks = (2, 4, 1) if self.simulated else (TILE, THREADS, BLOCKS)
+        self.tile, self.threads, self.blocks = (FEW, FEW, 1) if self.simulated else (TILE, THREADS, BLOCKS)
         self.kernels = kernels(self.real.name, self.simulated)
         _, volumes, self.nodes = signals.shape
         rows, columns = places(self.nodes, comparison.pairs)
@@ -101,10 +112,7 @@ class _Work:
             )  # fmt: skip
             windows = len(spans)
             self.spans = cuda.to_device(spans)
-            marks, often = np.unique(comparison.fcd, return_counts=True)
-            # Of the bins 2 k (below mark k) and 2 k + 1 (at it), and the one above all.
-            below = np.append(0, np.repeat(np.cumsum(often), 2)).astype(np.float64)
-            self.marks, self.below = cuda.to_device(marks), cuda.to_device(below)
+            self.marks, self.below = (cuda.to_device(x) for x in distribution(comparison.fcd))
         self.windows = windows
         self.bytes = windows * (self.pairs * self.real.itemsize + 16 * self.nodes)
         self.bytes += 8 * len(comparison.fcd) if comparison.fcd is not None else 0
@@ -139,8 +147,9 @@ class _Work:
         if self.comparison.fcd is not None:
             values = self.triangles(runs, count, self.spans, self.windows)
             self.launch("centre", count * self.windows, self.threads, values)
-            histogram = self.cuda.to_device(np.zeros((count, len(self.below)), dtype=np.int32))
-            broken = self.cuda.to_device(np.zeros(count, dtype=np.int32))
+            histogram = self.cuda.device_array((count, len(self.below)), np.int32)
+            broken = self.cuda.device_array(count, np.int32)
+            self.launch("clear", self.blocks, self.threads, histogram, broken)
             tiles = -(-self.windows // self.tile)
             square = (self.tile, self.tile)
             self.launch("dynamics", (count, tiles, tiles), square, values, self.marks, histogram, broken)

@@ -118,6 +118,13 @@ def make(precision: str, tile: int, threads: int) -> dict[str, Callable[..., Non
         for p in range(x, count, threads):
             values[s, w, p] = (values[s, w, p] - mean) * scale
 
+    def clear(histogram, broken):
+        runs, bins = histogram.shape
+        for at in range(cuda.grid(1), runs * bins, cuda.gridsize(1)):
+            histogram[at // bins, at % bins] = 0
+            if at < runs:
+                broken[at] = 0
+
     def dynamics(values, marks, histogram, broken):
         """Counts the FCD of each run by where it lies among the sorted `marks`: below mark k in 2 k, at it in 2 k + 1.
 
@@ -254,6 +261,7 @@ def make(precision: str, tile: int, threads: int) -> dict[str, Callable[..., Non
         "moments": moments,
         "triangles": triangles,
         "centre": centre,
+        "clear": clear,
         "dynamics": dynamics,
         "distances": distances,
         "compare": compare,
@@ -270,6 +278,7 @@ def signatures(precision: str) -> dict[str, Any]:
         "moments": types.void(bold, spans, moment, moment),
         "triangles": types.void(bold, spans, moment, moment, place, stack),
         "centre": types.void(stack),
+        "clear": types.void(counts, narrow[::1]),
         "dynamics": types.void(stack, wide[::1], counts, narrow[::1]),
         "distances": types.void(counts, wide[::1], whole, whole, narrow[::1], wide[::1]),
         "compare": types.void(stack, wide[::1], wide[:, ::1]),

@@ -64,13 +64,22 @@ def ks(a: ArrayLike, b: ArrayLike) -> Any:
     one, two = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if min(one.ndim, two.ndim) < 1 or not (one.shape[-1] and two.shape[-1]):
         raise ObservableError(f"KS needs samples (..., value) that are not empty, but got {one.shape} and {two.shape}")
-    shape = np.broadcast_shapes(one.shape[:-1], two.shape[:-1])
-    one, two = np.sort(one, axis=-1), np.sort(two, axis=-1)
+    try:
+        shape = np.broadcast_shapes(one.shape[:-1], two.shape[:-1])
+    except ValueError:
+        raise ObservableError(f"leading axes of samples must broadcast, but got {one.shape} and {two.shape}") from None
+    # A sample that is compared with many is sorted once.
+    one, two = (np.broadcast_to(x, (*shape, x.shape[-1])) for x in (np.sort(one, axis=-1), np.sort(two, axis=-1)))
     result = np.empty(shape)
     for index in np.ndindex(shape):
-        x = np.broadcast_to(one, (*shape, one.shape[-1]))[index]
-        y = np.broadcast_to(two, (*shape, two.shape[-1]))[index]
-        both = np.concatenate([x, y])
-        apart = np.searchsorted(x, both, side="right") / len(x) - np.searchsorted(y, both, side="right") / len(y)
-        result[index] = np.nan if np.isnan(both).any() else np.abs(apart).max()
+        result[index] = _largest_step(one[index], two[index])
     return _number(result)
+
+
+def _largest_step(x: Floats, y: Floats) -> float:
+    """Of sorted samples."""
+    if np.isnan(x[-1]) or np.isnan(y[-1]):  # sorted to the end
+        return float("nan")
+    both = np.concatenate([x, y])
+    apart = np.searchsorted(x, both, side="right") / len(x) - np.searchsorted(y, both, side="right") / len(y)
+    return float(np.abs(apart).max())

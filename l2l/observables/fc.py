@@ -94,6 +94,7 @@ def partial_correlation(bold: ArrayLike, volumes: ArrayLike | None = None, *, ri
         )
     with np.errstate(all="ignore"):
         precision = np.matmul(vectors / values[..., None, :], np.swapaxes(vectors, -1, -2))
+        precision = (precision + np.swapaxes(precision, -1, -2)) / 2
         size = np.sqrt(np.diagonal(precision, axis1=-2, axis2=-1))
         result: Floats = -precision / (size[..., :, None] * size[..., None, :])
     np.clip(result, -1.0, 1.0, out=result)
