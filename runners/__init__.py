@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from l2l.errors import RunnerError, nearest
 from l2l.runners.base import Runner
+from l2l.runners.dialect import DIALECTS
 
 if TYPE_CHECKING:
     from l2l.runners.dask import DaskRunner
@@ -34,8 +35,10 @@ def __getattr__(name: str) -> Any:
 def create(spec: str | Mapping[str, Any] | Runner) -> Runner:
     """The runner that `spec` means.
 
-    "serial"; "dask"; "dask:4", with 4 workers; "tcp://host:8786" or "tls://...", a running scheduler;
-    a mapping as `Runner.describe` gives it, {"runner": "dask", "workers": 4}; or a runner, which is returned.
+    "serial"; "dask"; "dask:4", with 4 workers; "slurm:16" or another job queue, with 16 jobs;
+    "tcp://host:8786" or "tls://...", a running scheduler; a mapping as `Runner.describe` gives it,
+    {"runner": "dask", "workers": 4}, or with a job queue's name and the settings of `JobQueue` and `DaskRunner`,
+    {"runner": "slurm", "jobs": 16, "deadline": 60.0}; or a runner, which is returned.
     Raises RunnerError for any other.
     """
     if isinstance(spec, Runner):
@@ -46,11 +49,13 @@ def create(spec: str | Mapping[str, Any] | Runner) -> Runner:
         raise RunnerError(f"a runner is given by its name, or a mapping with the key 'runner', but got {spec!r}")
     settings = dict(spec)
     name = settings.pop("runner")
+    if name in DIALECTS:
+        return _of_queue(name, settings)
     if name not in _RUNNERS:
-        raise RunnerError(f"unknown runner {name!r}: {nearest(str(name), _RUNNERS)}")
+        raise RunnerError(f"unknown runner {name!r}: {nearest(str(name), [*_RUNNERS, *DIALECTS])}")
     module, class_name = _RUNNERS[name]
     kind = getattr(importlib.import_module(module), class_name)
-    _check_settings(name, kind, settings)
+    _check_settings(name, settings, _settings_of(kind))
     runner: Runner = kind(**settings)
     return runner
 
@@ -58,16 +63,32 @@ def create(spec: str | Mapping[str, Any] | Runner) -> Runner:
 def _parse(text: str) -> dict[str, Any]:
     if "://" in text:
         return {"runner": "dask", "address": text}
-    name, colon, workers = text.partition(":")
+    name, colon, number = text.partition(":")
     if not colon:
         return {"runner": name}
-    if name != "dask" or not workers.isdecimal():
-        raise RunnerError(f"a runner with a number of workers is written like 'dask:4', but got {text!r}")
-    return {"runner": name, "workers": int(workers)}
+    if (name != "dask" and name not in DIALECTS) or not number.isdecimal():
+        raise RunnerError(
+            f"a runner with a number of workers or jobs is written like 'dask:4' or 'slurm:4', but got {text!r}"
+        )
+    return {"runner": name, "workers" if name == "dask" else "jobs": int(number)}
 
 
-def _check_settings(name: str, kind: Any, settings: Mapping[str, Any]) -> None:
-    known = list(inspect.signature(kind).parameters)
+def _of_queue(system: str, settings: Mapping[str, Any]) -> Runner:
+    from l2l.runners.dask import DaskRunner
+    from l2l.runners.jobqueue import JobQueue
+
+    of_queue = [name for name in JobQueue.settings() if name != "system"]
+    of_runner = ["deadline", "attempts", "patience", "heartbeat"]
+    _check_settings(system, settings, [*of_queue, *of_runner])
+    queue = JobQueue(system=system, **{name: value for name, value in settings.items() if name in of_queue})
+    return DaskRunner(queue=queue, **{name: value for name, value in settings.items() if name in of_runner})
+
+
+def _settings_of(kind: Any) -> list[str]:
+    return list(inspect.signature(kind).parameters)
+
+
+def _check_settings(name: str, settings: Mapping[str, Any], known: list[str]) -> None:
     for setting in settings:
         if setting not in known:
             raise RunnerError(f"the {name} runner has no setting {setting!r}: {nearest(setting, known)}")

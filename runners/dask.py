@@ -105,7 +105,7 @@ class DaskRunner(Runner):
         self._open = contextlib.ExitStack()
         self._deaths = 1
         self._pickled: tuple[Optimizee, str, bytes] | None = None
-        self._pace: dict[str, float | None] = {}
+        self._pace: dict[str, tuple[float | None, float]] = {}
         self._slots = 0
         self._looked = 0.0
         self._ticked = 0.0
@@ -299,7 +299,7 @@ class DaskRunner(Runner):
         if self._client is None:
             raise RunnerError("a DaskRunner evaluates while it is open: `with DaskRunner() as runner: ...`")
         name, pickled = self._pickle(optimizee)
-        plan = Plan(optimizee.batch_size, self._pace.get(name))
+        plan = Plan(optimizee.batch_size, *self._pace.get(name, (None, 0.0)))
         ledger = Ledger(individuals, plan, self.attempts, deadline=self.deadline, deaths=self._deaths)
         return self._stream(ledger, name, pickled)
 
@@ -336,7 +336,7 @@ class DaskRunner(Runner):
                 settled = [each for chunk, reply in news for each in self._settle(ledger, window, chunk, reply)]
                 if settled:
                     yield settled
-            self._pace[name] = ledger.plan.seconds
+            self._pace[name] = (ledger.plan.seconds, ledger.plan.size)
         finally:
             window.close()
 
@@ -352,7 +352,7 @@ class DaskRunner(Runner):
                 log=functools.partial(self._cluster.log_of, reply.name),
             )
         elif reply.kind == "done":
-            yield from ledger.done(chunk, reply.fields)
+            yield from ledger.done(chunk, reply.fields, reply.size)
         elif reply.kind == "missing":
             # The worker asks for the optimizee: a new one, or one that was restarted.
             window.send(chunk, ledger.of(chunk), with_optimizee=True)

@@ -201,7 +201,8 @@ def _recordings(outcome: Outcome) -> dict[str, np.ndarray]:
     if not isinstance(outcome.recordings, Mapping):
         raise OptimizeeError(f"recordings must be a mapping, but are a {type(outcome.recordings).__name__}")
     recordings = {}
-    for name, value in outcome.recordings.items():
+    given: Mapping[str, Any] = outcome.recordings  # whatever the user put there
+    for name, value in given.items():
         _name(name, "recording")
         if not hasattr(value, "__array__"):
             raise OptimizeeError(f"recording {name!r} must be an array, but is a {type(value).__name__}")

@@ -96,7 +96,7 @@ class JobQueue:
             raise RunnerError(f"drain < walltime must hold, but got drain={self.drain} and walltime={self.walltime!r}")
 
     def _check_texts(self) -> None:
-        for name in ("name", "queue", "account", "interface", "memory", "resource_spec", "folder", "scratch"):
+        for name in ("name", "queue", "account", "interface", "memory", "folder", "scratch"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not NAME.fullmatch(value)):
                 raise RunnerError(
@@ -111,6 +111,8 @@ class JobQueue:
                 if "\n" in line or "\r" in line or not line.strip():
                     raise RunnerError(f"{name} must hold one line each, but got {line!r}")
             object.__setattr__(self, name, tuple(lines))
+        if self.resource_spec is not None and not str(self.resource_spec).isprintable():
+            raise RunnerError(f"resource_spec must be one line, but got {self.resource_spec!r}")
         if not isinstance(self.python, str) or not self.python.strip() or not self.python.isprintable():
             raise RunnerError(f"python must be the path of an interpreter, but got {self.python!r}")
         if self.system == "htcondor" and self.queue is not None:
@@ -168,8 +170,13 @@ class JobQueue:
         return settings
 
     @classmethod
+    def settings(cls) -> list[str]:
+        """The names of all settings."""
+        return [field.name for field in dataclasses.fields(cls)]
+
+    @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> JobQueue:
-        known = [field.name for field in dataclasses.fields(cls)]
+        known = cls.settings()
         for name in settings:
             if name not in known:
                 raise RunnerError(f"a job queue has no setting {name!r}: {nearest(str(name), known)}")

@@ -77,9 +77,9 @@ class Ledger:
     def of(self, chunk: Chunk) -> list[Individual]:
         return [self.individuals[member] for member in chunk.members]
 
-    def done(self, chunk: Chunk, fields: Sequence[dict[str, Any]]) -> list[Evaluation]:
-        """The evaluations of a chunk whose results are here."""
-        self.plan.learn(len(fields), sum(each.get("seconds", 0.0) for each in fields))
+    def done(self, chunk: Chunk, fields: Sequence[dict[str, Any]], size: int = 0) -> list[Evaluation]:
+        """The evaluations of a chunk whose results are here. size: the bytes they came in."""
+        self.plan.learn(len(fields), sum(each.get("seconds", 0.0) for each in fields), size)
         return [
             Evaluation(self.individuals[member], attempt=self._tries[member], **each)
             for member, each in zip(chunk.members, fields, strict=True)

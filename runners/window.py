@@ -106,7 +106,10 @@ class Window:
             except (OSError, TimeoutError):
                 break
             if answer["status"] == "OK":
-                return {key: Reply(*pickle.loads(pickled)) for key, pickled in answer["data"].items()}
+                return {
+                    key: Reply(*pickle.loads(pickled))._replace(size=len(pickled))
+                    for key, pickled in answer["data"].items()
+                }
             kept = [key for key in keys if key not in answer["keys"]]
             if len(kept) == len(keys):
                 break

@@ -42,6 +42,7 @@ class Reply(NamedTuple):
     fields: Sequence[dict[str, Any]] = ()
     error: str = ""
     traceback: str = ""
+    size: int = 0  # bytes that came back
 
 
 def pack(order: Order, individuals: Sequence[Individual]) -> bytes:

@@ -1,6 +1,7 @@
 """Jobs that do not start, that start in vain, that come and go; on a real Slurm."""
 
 import os
+import signal
 import sys
 import textwrap
 import time
@@ -77,7 +78,8 @@ def bowl(x, y, rng):
     return x**2 + y**2 + rng.normal(0, 0.1)
 
 
-def test_a_killed_driver_leaves_nobody_even_if_a_worker_is_stuck_in_c(slurm, driver, tools, tmp_path):
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_an_ended_driver_leaves_nobody_even_if_a_worker_is_stuck_in_c(slurm, driver, tools, tmp_path, sign):
     """Its program sees that the scheduler is gone, and kills the worker, which sees nothing: within 15 s."""
     (tmp_path / "fit.py").write_text(
         textwrap.dedent("""
@@ -97,7 +99,7 @@ def test_a_killed_driver_leaves_nobody_even_if_a_worker_is_stuck_in_c(slurm, dri
     assert tools.wait_until((tmp_path / "stuck").exists, 60), started.process.poll()
     family = tools.job_programs()
     assert len(family) >= 3  # the job's program and two workers
-    started.kill()
+    started.process.send_signal(sign)
     assert tools.wait_until(lambda: not tools.job_programs() and not slurm.jobs(), 15), tools.job_programs()
 
 

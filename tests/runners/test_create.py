@@ -4,7 +4,7 @@ import pytest
 
 from l2l import runners
 from l2l.errors import RunnerError
-from l2l.runners import DaskRunner, SerialRunner, create
+from l2l.runners import DaskRunner, JobQueue, SerialRunner, create
 
 
 def test_names():
@@ -13,6 +13,14 @@ def test_names():
     assert create("dask:4").describe()["workers"] == 4
     assert create("tcp://node1:8786").describe()["address"] == "tcp://node1:8786"
     assert create({"runner": "dask", "workers": 3, "deadline": 10.0}).describe()["deadline"] == 10.0
+
+
+def test_job_queues_by_name():
+    assert create("slurm").queue == JobQueue()
+    assert create("lsf:3").queue == JobQueue(system="lsf", jobs=3)
+    runner = create({"runner": "pbs", "jobs": 2, "walltime": "90 min", "deadline": 5.0})
+    assert runner.queue == JobQueue(system="pbs", jobs=2, walltime="90 min")
+    assert runner.deadline == 5.0
 
 
 def test_creating_a_runner_imports_no_dask():
@@ -30,6 +38,10 @@ def test_creating_a_runner_imports_no_dask():
         ("dusk", "did you mean 'dask'"),
         ("serial:2", "written like 'dask:4'"),
         ("dask:many", "written like 'dask:4'"),
+        ("slurm:many", "or 'slurm:4'"),
+        ("slrum", "did you mean 'slurm'"),
+        ({"runner": "pbs", "job": 2}, "did you mean 'jobs'"),
+        ({"runner": "pbs", "jobs": 2, "system": "slurm"}, "has no setting 'system'"),
         ("dask:0", "workers must be an integer >= 1"),
         (7, "given by its name"),
         ({"workers": 2}, "given by its name"),

@@ -89,6 +89,7 @@ def test_what_stands_in_a_command_is_quoted(tmp_path):
         ({"walltime": "0:00:00"}, "hours, minutes, seconds"),
         ({"walltime": -3}, "hours, minutes, seconds"),
         ({"walltime": 60, "drain": 60}, "drain < walltime must hold"),
+        ({"resource_spec": "a\nb"}, "resource_spec must be one line"),
         ({"grace": 0}, "grace must be a number of seconds > 0"),
         ({"system": "htcondor", "queue": "long"}, "HTCondor has no queues"),
     ],

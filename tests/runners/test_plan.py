@@ -67,3 +67,15 @@ def test_a_plan_follows_what_it_learns():
     assert plan.next(999, 2) == 500
     plan.learn(500, 50.0)
     assert plan.next(499, 2) <= 2
+
+
+def test_large_results_make_small_chunks():
+    """A million evaluations a second of a megabyte each: time alone would put 75 GB into one task."""
+    plan = Plan(1)
+    plan.learn(1, 1e-6, size=1_000_000)
+    sizes = [plan.next(1000, 2) for _ in range(10)]
+    assert max(sizes) == 4
+    plan.learn(4, 1e-6, size=400)  # smaller ones among them change nothing
+    assert plan.next(900, 2) <= 4
+    plan.learn(1, 1e-6, size=100_000_000)
+    assert plan.next(800, 2) == 1
