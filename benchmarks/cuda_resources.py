@@ -6,42 +6,42 @@ Compiles each kernel to a cubin for one architecture and prints what the assembl
     python benchmarks/cuda_resources.py --nodes 68 --architecture 90
 
 In brackets what lies in shared memory (R sources, C coupling sums, Z noise, S states); "spill B" are stores and loads
-together; "blocks" and "resident" of a multiprocessor. numba-cuda 0.30.4, CUDA 13.4, nothing of this was run on a GPU:
+together; "resident" is the share of a multiprocessor's threads. numba-cuda 0.30.4, CUDA 13.4, nothing of this was run on a GPU:
 
     sm_90, 68 nodes, float32, means every 10 steps, noise everywhere
-    kernel                                        K lanes threads  regs spill B stack B  shared blocks resident  compile
-    Kuramoto, delays (C)                          8     8     136   128      16     144   34816      3      23%    17.3s
-    Kuramoto, no delays (R+C+Z+S)                 1     8     136   120       0       0   19584      3      23%     9.5s
-    SupHopf, delays (C)                           8     8     136   128      16     272   34816      3      23%    14.8s
-    SupHopf, no delays (R+C+Z+S)                  1     8     136   118       0       0   26112      3      23%     5.4s
-    Generic2dOscillator, delays (C)              16     8     136   128       8     528   34816      3      23%     9.3s
-    Generic2dOscillator, no delays (R+C+Z)        1    32      96   128       0       0   23552      5      23%     9.9s
-    FitzHughNagumo, delays (C)                   16     8     136   128       0     512   34816      3      23%    27.8s
-    FitzHughNagumo, no delays (R+C+Z)             1    32      96   128       0       0   23552      5      23%     4.3s
-    ReducedWongWang, delays (C)                  16     8     136   128       0     256   34816      3      23%     9.4s
-    ReducedWongWang, no delays (R+C+Z+S)          1    32      96   128       0       0   39424      5      23%    13.4s
-    ReducedWongWangExcInh, delays (C)            16     8     136   128       0     512   34816      3      23%    11.9s
-    ReducedWongWangExcInh, no delays (R+C+Z)      1    32      96   128       0       0   23552      5      23%     3.5s
-    ReducedWongWangFIC, delays (C)               16     8     136   128       0     512   34816      3      23%    14.9s
-    ReducedWongWangFIC, no delays (R+C+Z)         1    32      96   128       0       0   23552      5      23%    13.5s
-    WilsonCowan, delays (C)                      16     8     136   128       0     512   34816      3      23%     9.8s
-    WilsonCowan, no delays (R+C+Z)                1    32      96   128       0       0   23552      5      23%     6.9s
-    JansenRit, delays (C)                        16     8     136   128      40    1552   34816      3      23%     9.8s
-    JansenRit, no delays (R+C+Z)                  1    32      96   128      40      16   29696      5      23%     4.7s
-    MontbrioPazoRoxin, delays (C)                16     8     136   128       8     528   34816      3      23%     4.1s
-    MontbrioPazoRoxin, no delays (R+C+Z)          1    32      96   124       0       0   23552      5      23%     2.3s
-    Epileptor, delays (C)                        16     8     136   128       0    1536   34816      3      23%     4.9s
-    Epileptor, no delays (R+C+Z)                  1    32      96   128       0       0   29696      5      23%     3.8s
-    Epileptor2D, delays (C)                      16     8     136   128       0     512   34816      3      23%     5.9s
-    Epileptor2D, no delays (R+C+Z)                1    32      96   128       0       0   23552      5      23%     2.6s
-    LarterBreakspear, delays (C)                 16     8     136   128      16     784   34816      3      23%    10.6s
-    LarterBreakspear, no delays (R+C+Z)           1    32      96   128      36      16   25088      5      23%     2.4s
-    Linear, delays (C)                           16     8     136   128       8     272   34816      3      23%     4.3s
-    Linear, no delays (R+C+Z+S)                   1    32      96   126       0       0   39424      5      23%     2.1s
-    ZerlautAdaptationFirstOrder, delays ()       16    16     272   168       0    1536       0      1      14%     7.8s
-    ZerlautAdaptationFirstOrder, no delays (R+C+Z)  1    32      96   168       0       0   28160      4      19%     7.3s
-    ZerlautAdaptationSecondOrder, delays (C)     16    32     128   255     156    2096   32768      2      12%    15.7s
-    ZerlautAdaptationSecondOrder, no delays (R+C+Z)  1    32      32   255       0       0   22528      8      12%    12.5s
+    kernel                                            K lanes threads  regs spill B stack B  shared resident compile
+    Kuramoto, delays (C)                              8     8     136   128      16     144   34816      23%     17s
+    Kuramoto, no delays (R+C+Z+S)                     1     8     136   120       0       0   19584      23%     10s
+    SupHopf, delays (C)                               8     8     136   128      16     272   34816      23%     15s
+    SupHopf, no delays (R+C+Z+S)                      1     8     136   118       0       0   26112      23%      5s
+    Generic2dOscillator, delays (C)                  16     8     136   128       8     528   34816      23%      9s
+    Generic2dOscillator, no delays (R+C+Z)            1    32      96   128       0       0   23552      23%     10s
+    FitzHughNagumo, delays (C)                       16     8     136   128       0     512   34816      23%     28s
+    FitzHughNagumo, no delays (R+C+Z)                 1    32      96   128       0       0   23552      23%      4s
+    ReducedWongWang, delays (C)                      16     8     136   128       0     256   34816      23%      9s
+    ReducedWongWang, no delays (R+C+Z+S)              1    32      96   128       0       0   39424      23%     13s
+    ReducedWongWangExcInh, delays (C)                16     8     136   128       0     512   34816      23%     12s
+    ReducedWongWangExcInh, no delays (R+C+Z)          1    32      96   128       0       0   23552      23%      4s
+    ReducedWongWangFIC, delays (C)                   16     8     136   128       0     512   34816      23%     15s
+    ReducedWongWangFIC, no delays (R+C+Z)             1    32      96   128       0       0   23552      23%     14s
+    WilsonCowan, delays (C)                          16     8     136   128       0     512   34816      23%     10s
+    WilsonCowan, no delays (R+C+Z)                    1    32      96   128       0       0   23552      23%      7s
+    JansenRit, delays (C)                            16     8     136   128      40    1552   34816      23%     10s
+    JansenRit, no delays (R+C+Z)                      1    32      96   128      40      16   29696      23%      5s
+    MontbrioPazoRoxin, delays (C)                    16     8     136   128       8     528   34816      23%      4s
+    MontbrioPazoRoxin, no delays (R+C+Z)              1    32      96   124       0       0   23552      23%      2s
+    Epileptor, delays (C)                            16     8     136   128       0    1536   34816      23%      5s
+    Epileptor, no delays (R+C+Z)                      1    32      96   128       0       0   29696      23%      4s
+    Epileptor2D, delays (C)                          16     8     136   128       0     512   34816      23%      6s
+    Epileptor2D, no delays (R+C+Z)                    1    32      96   128       0       0   23552      23%      3s
+    LarterBreakspear, delays (C)                     16     8     136   128      16     784   34816      23%     11s
+    LarterBreakspear, no delays (R+C+Z)               1    32      96   128      36      16   25088      23%      2s
+    Linear, delays (C)                               16     8     136   128       8     272   34816      23%      4s
+    Linear, no delays (R+C+Z+S)                       1    32      96   126       0       0   39424      23%      2s
+    ZerlautAdaptationFirstOrder, delays ()           16    16     272   168       0    1536       0      14%      8s
+    ZerlautAdaptationFirstOrder, no delays (R+C+Z)    1    32      96   168       0       0   28160      19%      7s
+    ZerlautAdaptationSecondOrder, delays (C)         16    32     128   255     156    2096   32768      12%     16s
+    ZerlautAdaptationSecondOrder, no delays (R+C+Z)   1    32      32   255       0       0   22528      12%     12s
 """
 
 from __future__ import annotations
@@ -83,15 +83,15 @@ class Resources:
     threads: int
     seconds: float
 
-    def occupancy(self, architecture: int) -> tuple[int, float]:
-        """(blocks of a multiprocessor, share of its threads that are resident)."""
+    def occupancy(self, architecture: int) -> float:
+        """Share of a multiprocessor's threads that can be resident; 0: the kernel cannot be launched."""
         warps = -(-self.threads // 32)
         registers = -(-self.registers * 32 // GRANULARITY) * GRANULARITY
         # Each quarter of a multiprocessor has its share of the registers.
         most = REGISTERS // QUARTERS // registers * QUARTERS
         memory = SHARED.get(architecture, 100 * 1024)
         blocks = min(most // warps, THREADS // (warps * 32), BLOCKS, memory // (self.shared + 1024))
-        return blocks, blocks * warps * 32 / THREADS
+        return blocks * warps * 32 / THREADS
 
 
 def problem(name: str, nodes: int, longest: int | None, simulations: int, precision: str, dt: float = 0.1) -> Problem:
@@ -158,8 +158,8 @@ def main() -> None:
     print(
         f"sm_{options.architecture}, {options.nodes} nodes, {options.precision}, means every 10 steps, noise everywhere"
     )
-    print(f"{'kernel':44}{'K':>3}{'lanes':>6}{'threads':>8}{'regs':>6}{'spill B':>8}{'stack B':>8}{'shared':>8}"
-          f"{'blocks':>7}{'resident':>9}{'compile':>9}")  # fmt: skip
+    print(f"{'kernel':48}{'K':>3}{'lanes':>6}{'threads':>8}{'regs':>6}{'spill B':>8}{'stack B':>8}{'shared':>8}"
+          f"{'resident':>9}{'compile':>8}")  # fmt: skip
     for name in options.models:
         for longest in (options.longest, None):
             case = problem(name, options.nodes, longest, options.simulations, options.precision)
@@ -167,10 +167,10 @@ def main() -> None:
             source = emit_cuda(case.step, layout)
             shared = cuda_plan.shared_bytes(case, layout, groups)
             r = compiled(layout, source, options.architecture, layout.lanes * groups, shared)
-            blocks, resident = r.occupancy(options.architecture)
+            resident = r.occupancy(options.architecture)
             label = f"{name}, {'delays' if longest else 'no delays'} ({'+'.join(layout.shared)})"
-            print(f"{label:44}{layout.block:>3}{layout.lanes:>6}{r.threads:>8}{r.registers:>6}{r.spilled:>8}{r.stack:>8}{r.shared:>8}"
-                  f"{blocks:>7}{resident:>9.0%}{r.seconds:>8.1f}s", flush=True)  # fmt: skip
+            print(f"{label:48}{layout.block:>3}{layout.lanes:>6}{r.threads:>8}{r.registers:>6}{r.spilled:>8}{r.stack:>8}"
+                  f"{r.shared:>8}{resident:>9.0%}{r.seconds:>7.0f}s", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
