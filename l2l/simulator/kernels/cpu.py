@@ -24,6 +24,10 @@ L2_BYTES = 1 << 20
 # 30, 50, 70 %: ReducedWongWang, 84 nodes 410 : 278, 338 : 274, 304 : 281; MontbrioPazoRoxin, 68 nodes 386 : 301,
 # 332 : 298, 294 : 301; ReducedWongWang, 400 nodes 147 : 108, 100 : 108, 73 : 108 (benchmarks/simulator_cpu.py).
 SPARSE, SPARSE_LARGE, LARGE = 0.55, 0.4, 200
+# States from which a node of two vectors no longer fits into registers and the first-level cache. Million node-steps/s,
+# 68 nodes, one vector against two, with delays: Epileptor 79 : 69, JansenRit 78 : 74 (6 states), LarterBreakspear
+# 85 : 91 (3); without: Epileptor 270 : 249, JansenRit 90 : 86.
+MANY_STATES = 5
 STRETCH = 16384  # node-steps of one simulation between two looks at the states
 
 
@@ -62,7 +66,7 @@ def plan(problem: Problem) -> Layout:
         # Where coupling is taken at every stage, nodes meet within the step; a function of pairs reads the receiver.
         longest_block = 1 if problem.step.stages or problem.step.pairs else 16
         block = next(k for k in (16, 8, 4, 2, 1) if k <= min(longest_block, int(used.min(initial=16)) + 1))
-        lanes = width * (2 if n <= 100 else 1)
+        lanes = width * (2 if n <= 100 and len(problem.step.states) < MANY_STATES else 1)
         while block > 4 and block * channels * (lanes // width) > registers:
             block //= 2
         ring = channels * n * int(used.max(initial=0)) * lanes * real.itemsize
@@ -74,7 +78,8 @@ def plan(problem: Problem) -> Layout:
         sparse = density < (SPARSE if n <= LARGE else SPARSE_LARGE) and not problem.step.pairs
         rows = 1 if sparse or problem.step.pairs else 4 if channels == 1 else 2
         # Several states or channels a node: fewer lanes, so that they stay in the first-level cache.
-        wide = 4 if len(problem.step.states) == 1 else 2
+        states = len(problem.step.states)
+        wide = 4 if states == 1 else 2 if states < MANY_STATES else 1
         lanes = width * max(1, min(wide, registers // 2 // (rows * channels)))
     while lanes > width and lanes // 2 >= problem.simulations:
         lanes //= 2
