@@ -6,7 +6,8 @@ Compiles each kernel to a cubin for one architecture and prints what the assembl
     python benchmarks/cuda_resources.py --nodes 68 --architecture 90
 
 In brackets what lies in shared memory (R sources, C coupling sums, Z noise, S states); "spill B" are stores and loads
-together; "resident" is the share of a multiprocessor's threads. numba-cuda 0.30.4, CUDA 13.4, nothing of this was run on a GPU:
+together; "resident" is the share of a multiprocessor's threads. numba-cuda 0.30.4, CUDA 13.4, two busy cores; nothing
+of this was run on a GPU:
 
     sm_90, 68 nodes, float32, means every 10 steps, noise everywhere
     kernel                                            K lanes threads  regs spill B stack B  shared resident compile

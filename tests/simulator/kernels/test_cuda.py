@@ -253,3 +253,16 @@ def test_tiles_and_batches_do_not_change_a_bit_on_the_gpu(speed: float | None) -
         other = cuda.run_layout(p, dataclasses.replace(layout, lanes=lanes, shared=()), groups, tiles_at_once=at_once)
         for a, b in zip([*other.records, other.state], [*whole.records, whole.state], strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
+@pytest.mark.parametrize("name", FEATURES)
+def test_every_feature_has_the_bits_of_the_cpu_on_the_gpu(name: str, speed: float | None) -> None:
+    p = ensemble("MontbrioPazoRoxin", 5, 3, speed, **FEATURES[name])
+    ours, theirs = cuda.run(p, on_device=True), cpu.run(p)
+    for a, b in zip(ours.records, theirs.records, strict=True):
+        assert a.__cuda_array_interface__["shape"] == b.shape
+        np.testing.assert_array_equal(a.copy_to_host(), b)
+    np.testing.assert_array_equal(ours.state, theirs.state)
