@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from l2l.simulator.simulate import simulate
 
 if TYPE_CHECKING:
-    from l2l.simulator import coupling, integrators, models, monitors, noise, stimulus
+    from l2l.simulator import coupling, inhibition, integrators, models, monitors, noise, stimulus
     from l2l.simulator.connectome import Connectome
     from l2l.simulator.model import CouplingInput, Model, Parameter, StateVariable
     from l2l.simulator.result import Final, Result, Status
@@ -33,6 +33,7 @@ __all__ = [
     "StateVariable",
     "Status",
     "coupling",
+    "inhibition",
     "integrators",
     "models",
     "monitors",
@@ -41,7 +42,7 @@ __all__ = [
     "stimulus",
 ]
 
-_MODULES = ("coupling", "integrators", "models", "monitors", "noise", "stimulus")
+_MODULES = ("coupling", "inhibition", "integrators", "models", "monitors", "noise", "stimulus")
 _HOME = {
     "Connectome": "connectome",
     "CouplingInput": "model",

@@ -116,10 +116,13 @@ def simulate(
         coupling_per_stage=coupling_per_stage,
     )  # fmt: skip
     needs = frozenset[str]().union(*(problem.needs() for _, problem in prepared.problems))
-    return _gather(prepared, _engine(backend, resumable, on_device, needs), threads, progress, connectome, resumable)
+    return _gather(prepared, engine_of(backend, resumable, on_device, needs), threads, progress, connectome, resumable)
 
 
-def _engine(backend: str, resumable: bool, on_device: bool, needs: frozenset[str]) -> Callable[..., Outcome]:
+def engine_of(backend: str, resumable: bool, on_device: bool, needs: frozenset[str]) -> Callable[..., Outcome]:
+    """What runs problems with these needs; raises SimulationError if the backend is unknown or cannot."""
+    if backend not in BACKENDS:
+        raise SimulationError(f"unknown backend {backend!r}; {nearest(backend, BACKENDS)}")
     if backend == "reference":
         from l2l.simulator.kernels import reference
 
