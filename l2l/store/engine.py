@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from l2l.errors import StoreError, nearest
 from l2l.store import plain
+from l2l.store.durability import synced_commits
 from l2l.store.filesystem import network_file_system
 
 SCHEMES = ("sqlite", "postgresql")
@@ -136,8 +137,7 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
         if read_only:
             connection.execute("PRAGMA query_only = ON")
             return
-        # What was acknowledged must outlive a power cut, which in WAL mode takes a sync with every commit.
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if network or synced_commits() else 'NORMAL'}")
         if network:
             connection.execute("PRAGMA journal_mode = TRUNCATE")
         else:

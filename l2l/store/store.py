@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, select
 from l2l.errors import QueryError, RunNotFoundError, StoreError, nearest
 from l2l.store import migrations, plain, queries, query
 from l2l.store.arrays import ArrayFolder
+from l2l.store.durability import LogSync, synced_commits
 from l2l.store.engine import Location, connect, locate, translated
 from l2l.store.keep import Policy
 from l2l.store.query import Format
@@ -42,6 +43,7 @@ class Store:
         self.arrays = ArrayFolder.beside(location.path)
         #: Whether several statements and their commit go to the database at once.
         self.pipelines = location.path is None
+        self._log = None if read_only or location.path is None or synced_commits() else LogSync(location.path)
         self._location = location
         self._writers: weakref.WeakSet[RunWriter] = weakref.WeakSet()
         self._engine = connect(location, read_only=read_only, busy_timeout=busy_timeout)
@@ -101,6 +103,8 @@ class Store:
             raise StoreError(f"the database {self.label} was opened for reading only")
         with translated(self._location), self._writing.begin() as connection:
             yield connection
+        if self._log is not None:
+            self._log.soon()
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -270,6 +274,8 @@ class Store:
         """Ends every connection; runs that are still being written are marked as interrupted."""
         for writer in list(self._writers):
             writer.close()
+        if self._log is not None:
+            self._log.close()
         self._engine.dispose()
 
     def __enter__(self) -> Store:

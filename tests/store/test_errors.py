@@ -5,6 +5,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -265,9 +267,29 @@ def test_a_network_file_system_gets_a_rollback_journal_and_a_warning(tmp_path, s
     assert not Path(f"{path}-wal").exists()
 
 
-def test_a_local_file_system_gets_wal(tmp_path):
+def test_a_local_file_system_gets_wal(tmp_path, monkeypatch):
     with Store.open(tmp_path / "l2l.db") as store:
-        assert pragmas(store, "journal_mode", "synchronous", "foreign_keys") == ["wal", 2, 1]
+        assert pragmas(store, "journal_mode", "synchronous", "foreign_keys") == ["wal", 1, 1]
+    monkeypatch.setenv("L2L_SYNC", "full")
+    with Store.open(tmp_path / "l2l.db") as store:
+        assert pragmas(store, "journal_mode", "synchronous") == ["wal", 2]
+
+
+def test_the_log_is_synced_soon_after_a_commit(tmp_path, spec, monkeypatch):
+    synced, before = [], threading.enumerate()
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda handle: (real(handle), synced.append(os.fstat(handle).st_size)))
+    store = Store.open(tmp_path / "l2l.db")
+    writer = store.create_run(spec())
+    for _ in range(3):
+        writer.record_event("note")
+        written = (tmp_path / "l2l.db-wal").stat().st_size
+        end = time.monotonic() + 10
+        while (not synced or synced[-1] < written) and time.monotonic() < end:
+            time.sleep(0.005)
+        assert synced[-1] >= written
+    store.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "l2l log sync" and thread not in before]
 
 
 def test_odd_file_names(tmp_path, spec):
