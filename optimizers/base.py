@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from l2l.errors import OptimizerError
 from l2l.space import Real, Space
@@ -108,6 +108,22 @@ class Optimizer(ABC):
             self._learn(points, losses, failed)
         self.generation += 1
 
+    def warm_start(self, points: ArrayLike) -> None:
+        """Begin from what did best elsewhere, instead of from nothing.
+
+        points: (point, dimension) in the unit cube, best first. A search that begins from the same points asks the
+        same.
+        Raises OptimizerError if it has been asked already, if the points are not such, or if it learns nothing.
+        """
+        best = np.array(points, dtype=np.float64)
+        if self.generation or self._pending is not None:
+            raise OptimizerError("a search can only be warm-started before its first generation, but it has been asked")
+        if best.ndim != 2 or len(best) == 0 or best.shape[1] != self.dimension:
+            raise OptimizerError(f"a warm start needs points of shape (1 or more, {self.dimension}), got {best.shape}")
+        if not np.all((best >= 0) & (best <= 1)):
+            raise OptimizerError("the points of a warm start must lie in the unit cube, but some do not")
+        self._begin_from(best)
+
     def stop(self) -> str | None:
         """Why there is nothing more to ask, or None."""
         if self._pending is not None:
@@ -144,6 +160,12 @@ class Optimizer(ABC):
     @abstractmethod
     def _learn(self, points: Floats, losses: Floats, failed: NDArray[np.bool_]) -> None:
         """Update the state from (candidate, dimension) points and (candidate, objective) finite losses."""
+
+    def _begin_from(self, points: Floats) -> None:  # noqa: ARG002
+        """Start at points that did best elsewhere; by default, that is refused."""
+        raise OptimizerError(
+            f"{type(self).__name__} learns nothing and cannot be warm-started: use cma-es, genetic or cross-entropy"
+        )
 
     def _skip(self, points: Floats) -> None:  # noqa: B027
         """Get over a generation of which every candidate failed; by default, the state stays what it was."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from l2l.errors import OptimizerError, SpaceError
 from l2l.optimizers import checks
 from l2l.optimizers.base import Candidate, Floats, Optimizer, OptimizerConfig, smallest_steps
+from l2l.optimizers.promising import promising_region
 from l2l.space import Space
 
 # A resumed run on another processor tells points that differ by less than this: the same points.
@@ -31,6 +32,8 @@ class CMAES(OptimizerConfig):
     sigma: initial standard deviation, in (0, 1]; the optimum should lie within 3 sigma of the start.
     start: where the search begins: "centre" of the cube, a point drawn at "random", or values by parameter name.
     tolx, tolfun: the search stops when steps, or differences of losses, have become smaller than this.
+    Warm-started, the search begins at the mean of the points given, with a standard deviation in each coordinate by how
+    much they differ (`start` and `sigma` do not count then), and the best of them is asked first.
     Sources: Hansen (2016), The CMA evolution strategy: a tutorial, arXiv:1604.00772; Hansen, Akimoto, Baudis (2019),
     CMA-ES/pycma, doi:10.5281/zenodo.2559634.
     """
@@ -59,7 +62,6 @@ class CMAES(OptimizerConfig):
 class CMAESOptimizer(Optimizer):
     def __init__(self, config: CMAES, space: Space, seed: np.random.SeedSequence, objectives: int = 1) -> None:
         super().__init__(space, seed, objectives)
-        import cma  # takes most of a second
         from cma.boundary_handler import BoundTransform
         from cma.sigma_adaptation import CMAAdaptSigmaCSA
 
@@ -68,8 +70,9 @@ class CMAESOptimizer(Optimizer):
         start = np.append(self._start(config.start), [0.5] * padding)
         self._bounds = BoundTransform([[0.0], [1.0]])
         self._asked: Floats = np.empty((0, len(start)))
+        self._given: Floats | None = None  # to be asked first
         self._reason: str | None = None
-        options = {
+        self._options = {
             "popsize": config.population or int(4 + 3 * np.log(self.dimension)),
             "randn": self._normal,
             "seed": np.nan,  # "do nothing": by default it seeds the generator that all of NumPy shares
@@ -84,9 +87,23 @@ class CMAESOptimizer(Optimizer):
             "verb_disp": 0,
             "verb_log": 0,
         }
+        self._begin(start, config.sigma, {})
+
+    def _begin(self, start: Floats, sigma: float, more: Mapping[str, Any]) -> None:
+        import cma  # takes most of a second
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._strategy = cma.CMAEvolutionStrategy(self._bounds.inverse(start), config.sigma, options)
+            self._strategy = cma.CMAEvolutionStrategy(self._bounds.inverse(start), sigma, self._options | dict(more))
+
+    def _begin_from(self, points: Floats) -> None:
+        mean, covariance = promising_region(points)
+        deviations = np.sqrt(np.diag(covariance))
+        sigma = float(np.exp(np.log(deviations).mean()))
+        padding = self._asked.shape[1] - self.dimension
+        scales = np.append(deviations / sigma, [1.0] * padding)
+        self._begin(np.append(mean, [0.5] * padding), sigma, {"CMA_stds": scales})
+        self._given = points[0]
 
     def _normal(self, *shape: int) -> Floats:
         """Standard normal numbers, turned so that pycma's B D z becomes B D B^T z, the symmetric root of C.
@@ -109,7 +126,10 @@ class CMAESOptimizer(Optimizer):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._asked = np.array(self._strategy.ask())
-        return [Candidate(point[: self.dimension].copy()) for point in self._inside(self._asked)]
+        points = self._inside(self._asked)[:, : self.dimension]
+        if self._given is not None:
+            points[0], self._given = self._given, None
+        return [Candidate(point.copy()) for point in points]
 
     def _inside(self, unbounded: Floats) -> Floats:
         inside: Floats = np.array([self._bounds.transform(point) for point in unbounded])

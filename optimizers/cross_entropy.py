@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from l2l.optimizers import checks
 from l2l.optimizers.base import Candidate, Floats, Optimizer, OptimizerConfig, smallest_steps
+from l2l.optimizers.promising import promising_region
 from l2l.space import Space
 
 
@@ -18,7 +19,8 @@ from l2l.space import Space
 class CrossEntropy(OptimizerConfig):
     """Cross-entropy method: a Gaussian with full covariance, fitted to the elite of each generation.
 
-    It starts at the centre of the cube. Samples outside the cube are reflected at its faces.
+    It starts at the centre of the cube, or, warm-started, as the Gaussian nearest to the points given. Samples outside
+    the cube are reflected at its faces.
 
     population: points a generation, >= 2; None: 20, or six times the dimension if that is more: a full covariance
         needs more elites than dimensions.
@@ -62,6 +64,10 @@ class CrossEntropyOptimizer(Optimizer):
         self.mean: Floats = np.full(self.dimension, 0.5)
         self.covariance: Floats = np.diag(np.maximum(config.sigma, self._floor) ** 2)
 
+    def _begin_from(self, points: Floats) -> None:
+        self.mean, self.covariance = promising_region(points)
+        self._keep_floor()
+
     def _propose(self) -> list[Candidate]:
         variances, axes = np.linalg.eigh(self.covariance)
         normal = self.rng.standard_normal((self._population, self.dimension))
@@ -78,6 +84,9 @@ class CrossEntropyOptimizer(Optimizer):
         new = self._config.smoothing
         self.mean = new * mean + (1 - new) * self.mean
         self.covariance = new * covariance + (1 - new) * self.covariance
+        self._keep_floor()
+
+    def _keep_floor(self) -> None:
         missing = np.maximum(self._floor**2 - np.diag(self.covariance), 0.0)
         self.covariance[np.diag_indices(self.dimension)] += missing
 

@@ -24,7 +24,7 @@ class Genetic(OptimizerConfig):
     One objective: parents are chosen by tournament, children replace them, but the elites stay for the worst of the
     children. Several: parents and children are sorted by non-domination and crowding distance, and the first
     `population` of them stay. Those who stay are not evaluated again. Children outside the cube are clipped to its
-    faces.
+    faces. Warm-started, the first generation is made of the points given, the best of them, and of random ones.
 
     population: points a generation, >= 2.
     crossover: "sbx" (simulated binary) or "blend" (BLX-alpha).
@@ -95,6 +95,7 @@ class GeneticOptimizer(Optimizer):
         self._fitness = type("Loss", (Fitness,), {"weights": (-1.0,) * objectives})
         self._random = random.Random(int.from_bytes(self.rng.bytes(32), "big"))
         self._parents: list[_Member] = []
+        self._given: Floats = np.empty((0, self.dimension))
         crossover, mutation, selection, emo = (
             _private_copy(f"deap.tools.{module}", self._random)
             for module in ("crossover", "mutation", "selection", "emo")
@@ -120,9 +121,15 @@ class GeneticOptimizer(Optimizer):
             toolbox.register("crowd", emo.selNSGA2, k=config.population)
             toolbox.register("fronts", emo.sortNondominated, k=config.population)
 
+    def _begin_from(self, points: Floats) -> None:
+        self._given = points[: self._config.population]
+
     def _propose(self) -> list[Candidate]:
         if not self._parents:
-            return [Candidate(point) for point in self.rng.random((self._config.population, self.dimension))]
+            drawn = self.rng.random((self._config.population, self.dimension))
+            if self.generation == 0:
+                drawn[: len(self._given)] = self._given
+            return [Candidate(point) for point in drawn]
         pairs = math.ceil(self._config.population / 2)
         chosen = self._toolbox.select(self._parents, 2 * pairs)
         children = [child for pair in zip(chosen[::2], chosen[1::2], strict=True) for child in self._breed(*pair)]

@@ -22,7 +22,8 @@ class Restarts(OptimizerConfig):
     """IPOP and BIPOP restarts of any optimizer that has a population.
 
     The optimizer inside begins anew when it stops, or when its best loss has not improved for `patience` generations.
-    An optimizer with a `start` at the centre begins anew from random points.
+    An optimizer with a `start` at the centre begins anew from random points. A warm start is that of the first search
+    alone.
 
     optimizer: its settings.
     kind: "ipop": each restart multiplies the population by `factor`. "bipop": restarts alternate between that and small
@@ -88,6 +89,9 @@ class RestartsOptimizer(Optimizer):
         self._evaluations = 0
         self._best = math.inf
         self._stagnant = 0  # generations since the best loss improved, but for those that failed as a whole
+
+    def _begin_from(self, points: Floats) -> None:
+        self._inner.warm_start(points)
 
     def _propose(self) -> list[Candidate]:
         offset = self._offset
