@@ -94,7 +94,7 @@ def test_every_model_coupling_and_integrator_agrees_with_the_reference(model: st
     number = list(models.MODELS).index(model) + list(COUPLINGS).index(name) + list(INTEGRATORS).index(integrator)
     switched_on = {"Kvf": 0.5} if model == "Epileptor" else {}
     p = problem(
-        model, coupling=COUPLINGS[name], integrator=integrator, parameters=switched_on, nodes=3, steps=4,
+        model, coupling=COUPLINGS[name], integrator=integrator, parameters=switched_on, nodes=3, steps=3,
         speed=1.0 if number % 2 else None, monitors=(monitors.Raw(),), simulations=2,
     )  # fmt: skip
     # As above.
