@@ -44,7 +44,8 @@ def triangle(matrix: ArrayLike, pairs: ArrayLike | None = None) -> Floats:
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise ObservableError(f"a triangle is taken of square matrices (..., node, node), but got shape {matrix.shape}")
     rows, columns = places(matrix.shape[-1], pairs)
-    return np.asarray(matrix[..., rows, columns])
+    # NumPy leaves the pairs outermost in memory: sums over them would round otherwise in a batch than alone.
+    return np.ascontiguousarray(matrix[..., rows, columns])
 
 
 def within_hemispheres(nodes: int, hemispheres: ArrayLike | None = None) -> NDArray[np.bool_]:
