@@ -56,7 +56,7 @@ class Store:
 
     @classmethod
     def open(
-        cls, url_or_path: str | os.PathLike[str] | None = None, *, read_only: bool = False, busy_timeout: float = 30.0
+        cls, url_or_path: str | os.PathLike[str] | None = None, *, read_only: bool = False, busy_timeout: float = 120.0
     ) -> Store:
         """Opens a database, and creates it if there is none.
 
