@@ -33,6 +33,8 @@ def fc(bold: ArrayLike, volumes: ArrayLike | None = None) -> Floats:
     A single recording with a constant or non-finite signal raises ObservableError naming the node. In a batch (leading
     axes) such a signal makes its rows and columns NaN in its own simulation, and nowhere else.
     """
+    from l2l.observables import gram  # Numba, when it is needed
+
     signals = floats(bold)
     if signals.ndim >= 2:
         mask = kept_volumes(volumes, signals.shape[-2])
@@ -52,7 +54,7 @@ def fc(bold: ArrayLike, volumes: ArrayLike | None = None) -> Floats:
         raise ObservableError(
             f"FC needs signals that vary and are finite, but those of {len(nodes)} nodes are not, first node {nodes[0]}"
         )
-    result: Floats = np.matmul(np.swapaxes(scores, -1, -2), scores)
+    result = gram.of_columns(scores)
     np.clip(result, -1.0, 1.0, out=result)
     diagonal = np.arange(result.shape[-1])
     result[..., diagonal, diagonal] = np.where(flat[..., 0, :], np.nan, 1.0)

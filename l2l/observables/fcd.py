@@ -159,13 +159,20 @@ def _standardised(runs: Floats, plan: Plan) -> tuple[Floats, NDArray[np.bool_]]:
 
 def _triangles(scores: Floats, start: int, stop: int, index: NDArray[np.intp]) -> Floats:
     """FC of each window, (run, window, pair)."""
+    from l2l.observables import gram
+
     with np.errstate(all="ignore"):
-        whole = np.matmul(np.swapaxes(scores[..., start:stop], -1, -2), scores[..., :stop])
+        if start == 0:
+            whole = gram.of_columns(scores[..., :stop])
+        else:
+            whole = np.matmul(np.swapaxes(scores[..., start:stop], -1, -2), scores[..., :stop])
     return np.take(whole.reshape(*whole.shape[:2], -1), index, axis=-1)
 
 
 def _correlated(runs: Floats, plan: Plan) -> Floats:
     """FCD of each run, (run, window, window)."""
+    from l2l.observables import gram  # Numba, when it is needed
+
     scores, _ = _standardised(runs, plan)
     count, long = len(plan.rows), len(plan.spans)
     parts = list(plan.parts(len(runs) * long * plan.nodes * runs.itemsize))
@@ -179,7 +186,7 @@ def _correlated(runs: Floats, plan: Plan) -> Floats:
     with np.errstate(all="ignore"):
         for part in triangles():
             part -= mean[..., None]
-            products += np.matmul(part, np.swapaxes(part, -1, -2))
+            products += gram.of_rows(part)
         size = np.sqrt(np.diagonal(products, axis1=-2, axis2=-1))
         flat = ~(size > 4 * np.finfo(runs.dtype).eps * np.abs(mean) * count**0.5)
         size = np.where(flat, np.nan, size)
