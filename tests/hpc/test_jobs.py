@@ -1,22 +1,25 @@
 """Jobs that do not start, that start in vain, that come and go; on a real Slurm."""
 
 import os
+import shlex
 import signal
 import sys
 import textwrap
+import threading
 import time
 
 import cloudpickle
 import psutil
 import pytest
 
-from l2l.errors import RunnerError
+from l2l.errors import RunnerError, StoreError
 from l2l.experiment import Experiment
 from l2l.individual import Individual, Status
 from l2l.optimizees import FunctionOptimizee
 from l2l.progress import Silent
 from l2l.runners import DaskRunner, JobQueue, jobs
 from l2l.space import Real, Space
+from l2l.trajectory import Trajectory
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -103,6 +106,50 @@ def test_an_ended_driver_leaves_nobody_even_if_a_worker_is_stuck_in_c(slurm, dri
     assert tools.wait_until(lambda: not tools.job_programs() and not slurm.jobs(), 15), tools.job_programs()
 
 
+def test_a_driver_that_is_a_job_itself_ends_with_its_wall_time_and_goes_on(slurm, driver, tools, tmp_path):
+    """Its workers are other jobs. At its wall time Slurm cancels it, as is done here by hand."""
+    (tmp_path / "fit.py").write_text(
+        textwrap.dedent("""
+        import time
+        from l2l import Experiment, Real
+        from l2l.runners import DaskRunner
+
+        def bowl(x):
+            time.sleep(0.2)
+            return x ** 2
+
+        runner = DaskRunner.slurm(jobs=2, memory="300MB", walltime="0:10:00", interface="lo", folder="jobs")
+        experiment = Experiment(bowl, "random", space={"x": Real(-1, 1)}, generations=4, runner=runner)
+        """)
+    )
+    command = shlex.join([sys.executable, "-m", "l2l.cli", "run", "fit.py", "--store", "l2l.db"])
+    number = slurm.call(
+        "sbatch",
+        "--parsable",
+        "--mem=500M",
+        f"--chdir={tmp_path}",
+        "-o",
+        str(tmp_path / "driver.log"),
+        "--wrap",
+        command,
+    )
+    assert tools.wait_until(lambda: evaluated(tmp_path) > 5, 60), (tmp_path / "driver.log").read_text()
+    slurm.call("scancel", number)
+    assert tools.wait_until(lambda: not tools.job_programs() and not slurm.jobs(), 15), slurm.jobs()
+    before = evaluated(tmp_path)
+    code, said = driver(tmp_path, "resume").end()
+    assert code == 0, said
+    assert evaluated(tmp_path) > before
+
+
+def evaluated(folder):
+    """How many evaluations the database holds; 0 while there is none."""
+    try:
+        return int((Trajectory.open(folder / "l2l.db").individuals()["status"] == "ok").sum())
+    except StoreError:
+        return 0
+
+
 def test_jobs_that_end_at_once_are_told_with_their_log(queue):
     begun = time.monotonic()
     said = opened_in_vain(queue(jobs=2, prologue=["echo module: no such module CUDA/99 >&2", "exit 3"]))
@@ -181,7 +228,7 @@ def environment(process):
         return {}
 
 
-def test_as_many_jobs_as_there_is_work(slurm, queue, monkeypatch):
+def test_as_many_jobs_as_there_is_work(slurm, queue, tools, tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "_IDLE", 1.0)
     with DaskRunner(queue=queue(minimum_jobs=1, maximum_jobs=3)) as runner:
         assert len(slurm.jobs()) == 1
@@ -189,19 +236,33 @@ def test_as_many_jobs_as_there_is_work(slurm, queue, monkeypatch):
         for _ in runner.evaluate(FunctionOptimizee(slow, LINE), individuals(60)):
             most = max(most, len(slurm.jobs()))
         assert most == 3
-        fewest = 3
-        # One evaluation after the other: one job is enough.
-        for evaluation in runner.evaluate(FunctionOptimizee(lambda x: time.sleep(6) or x, LINE), individuals(1)):
-            fewest = min(fewest, len(slurm.jobs()))
-            assert evaluation.ok
-            assert evaluation.attempt == 1
-        assert fewest == 1
+        # An evaluation alone, which ends when one job is left.
+        alone = str(tmp_path / "alone")
+        watch = threading.Thread(target=lambda: tools.wait_until(lambda: len(slurm.jobs()) == 1, 30) and touch(alone))
+        watch.start()
+        begun = time.monotonic()
+        (evaluation,) = runner.evaluate(FunctionOptimizee(lambda x: wait_for(alone) or x, LINE), individuals(1))
+        watch.join()
+    assert evaluation.ok
+    assert evaluation.attempt == 1
+    assert time.monotonic() - begun < 30
+
+
+def touch(path):
+    with open(path, "w"):
+        pass
+
+
+def wait_for(path):
+    end = time.monotonic() + 40
+    while not os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def test_a_job_gets_no_work_before_its_wall_time_and_is_replaced(queue):
-    """A wall time of a minute, of which the job may use four seconds: several jobs, and no evaluation is cut off."""
-    with DaskRunner(queue=queue(walltime="0:01:00", drain=56.0)) as runner:
-        evaluations = list(runner.evaluate(FunctionOptimizee(slow, LINE), individuals(40)))
+    """A wall time of a minute, of which the job may use three seconds: several jobs, and no evaluation is cut off."""
+    with DaskRunner(queue=queue(walltime="0:01:00", drain=57.0)) as runner:
+        evaluations = list(runner.evaluate(FunctionOptimizee(slow, LINE), individuals(26)))
     assert {evaluation.status for evaluation in evaluations} == {Status.OK}
     assert {evaluation.attempt for evaluation in evaluations} == {1}
     assert len({evaluation.worker for evaluation in evaluations}) >= 2
