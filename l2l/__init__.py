@@ -11,10 +11,17 @@ if TYPE_CHECKING:
     from l2l.individual import Individual as Individual
     from l2l.individual import Outcome as Outcome
     from l2l.objective import Objective as Objective
+    from l2l.observables.analysis import Analysis as Analysis
     from l2l.observables.target import Target as Target
+    from l2l.observables.terms import Combined as Combined
+    from l2l.observables.terms import Term as Term
     from l2l.optimizees import BrainNetwork as BrainNetwork
     from l2l.optimizees import FunctionOptimizee as FunctionOptimizee
+    from l2l.optimizees import InhibitionControl as InhibitionControl
+    from l2l.optimizees import MapScaled as MapScaled
     from l2l.optimizees import Optimizee as Optimizee
+    from l2l.optimizees import Perturbation as Perturbation
+    from l2l.optimizees import Regional as Regional
     from l2l.optimizers import CMAES as CMAES
     from l2l.optimizers import CrossEntropy as CrossEntropy
     from l2l.optimizers import Genetic as Genetic
@@ -40,10 +47,17 @@ _HOMES = {
     "Individual": "l2l.individual",
     "Outcome": "l2l.individual",
     "Objective": "l2l.objective",
+    "Analysis": "l2l.observables.analysis",
     "Target": "l2l.observables.target",
+    "Combined": "l2l.observables.terms",
+    "Term": "l2l.observables.terms",
     "BrainNetwork": "l2l.optimizees",
     "FunctionOptimizee": "l2l.optimizees",
+    "InhibitionControl": "l2l.optimizees",
+    "MapScaled": "l2l.optimizees",
     "Optimizee": "l2l.optimizees",
+    "Perturbation": "l2l.optimizees",
+    "Regional": "l2l.optimizees",
     "CMAES": "l2l.optimizers",
     "CrossEntropy": "l2l.optimizers",
     "Genetic": "l2l.optimizers",

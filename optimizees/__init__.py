@@ -11,14 +11,30 @@ if TYPE_CHECKING:
     from l2l.optimizees.base import Optimizee
     from l2l.optimizees.brain import BrainNetwork
     from l2l.optimizees.function import FunctionOptimizee
+    from l2l.optimizees.heterogeneity import MapScaled, Regional
+    from l2l.optimizees.inhibition import InhibitionControl
+    from l2l.optimizees.perturbation import Perturbation
     from l2l.optimizees.test_functions import test_function
 
-__all__ = ["BrainNetwork", "FunctionOptimizee", "Optimizee", "test_function"]
+__all__ = [
+    "BrainNetwork",
+    "FunctionOptimizee",
+    "InhibitionControl",
+    "MapScaled",
+    "Optimizee",
+    "Perturbation",
+    "Regional",
+    "test_function",
+]
 
 _MODULES = {
     "Optimizee": "l2l.optimizees.base",
     "BrainNetwork": "l2l.optimizees.brain",
     "FunctionOptimizee": "l2l.optimizees.function",
+    "InhibitionControl": "l2l.optimizees.inhibition",
+    "MapScaled": "l2l.optimizees.heterogeneity",
+    "Regional": "l2l.optimizees.heterogeneity",
+    "Perturbation": "l2l.optimizees.perturbation",
     "test_function": "l2l.optimizees.test_functions",
 }
 

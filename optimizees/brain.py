@@ -1,61 +1,69 @@
-"""A brain network model that is fitted to measured functional connectivity."""
+"""A brain network model that is fitted to measured connectivity, dynamics, spectra or rates."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from l2l.duration import seconds
-from l2l.errors import ObjectiveError, OptimizeeError, SimulationError, nearest
+from l2l.errors import OptimizeeError, SimulationError, nearest
 from l2l.individual import Individual, Outcome
-from l2l.objective import Objective, as_objectives
-from l2l.observables.fc import fc, triangle
+from l2l.observables.analysis import Analysis
+from l2l.observables.observed import OBSERVABLES
 from l2l.observables.target import Target
+from l2l.observables.terms import TERMS
 from l2l.optimizees.base import Optimizee
-from l2l.space import Categorical, Parameter, Space
+from l2l.optimizees.fit import Fit, Goal
+from l2l.optimizees.heterogeneity import Free, FreeParameters
+from l2l.optimizees.inhibition import InhibitionControl
+from l2l.optimizees.perturbation import Perturbation
+from l2l.space import Space
 
 if TYPE_CHECKING:
+    from l2l.simulator.balloon import Balloon
     from l2l.simulator.connectome import Connectome
+    from l2l.simulator.inhibition import Inhibition
     from l2l.simulator.model import Model
+    from l2l.simulator.monitors import Monitor
+    from l2l.simulator.result import Result
 
-
-def _fc_corr(simulated: NDArray[Any], target: NDArray[np.float64]) -> float:
-    return float(np.corrcoef(simulated, target)[0, 1])
-
-
-def _fc_rmse(simulated: NDArray[Any], target: NDArray[np.float64]) -> float:
-    return float(np.sqrt(np.mean((simulated - target) ** 2)))
-
-
-# How triangles of FC are compared, and whether larger is better.
-FIT_TERMS: dict[str, tuple[Callable[[NDArray[Any], NDArray[np.float64]], float], bool]] = {
-    "fc_corr": (_fc_corr, True),
-    "fc_rmse": (_fc_rmse, False),
-}
+# The variable of a model that is a firing rate.
+RATES = {"ReducedWongWangFIC": "r_E", "ReducedWongWangExcInh": "H_e", "MontbrioPazoRoxin": "r"}
+_RATE = "_rate"  # the monitor behind the observable "rates"
 
 
 class BrainNetwork(Optimizee):
-    """Simulate a network of neural masses, turn its activity into BOLD and FC, and compare with a target.
+    """Simulate a network of neural masses, turn its activity into observables, and compare them with a target.
 
     model: a model of `l2l.simulator.models`, or its name.
     connectome: weights (row receives from column) and, if `speed` is given, tract lengths.
     target: a Target, or its (node, node) FC.
-    free: the parameters to fit, by name: of the model, of its coupling ("G" is the global coupling), or "sigma". A
-        Real with shape (node,) is one value a region.
-    objectives: "fc_corr" (correlation of the triangles of FC), "fc_rmse", or several.
+    free: the parameters to fit, by name: of the model, of its coupling ("G" is the global coupling), "sigma" or
+        "speed". A Real or Integer; with shape (node,) one value a region; Regional: free in each region or group;
+        MapScaled: following maps.
+    objectives: terms of `l2l.observables.terms` by name ("fc_corr", "fcd_ks", ...), a Term, a Combined or a text such
+        as "+fc_corr-fcd_ks", a function of observables (minimised), or several of these: each an objective.
+    measure: further terms whose values are recorded as measurements.
+    record: arrays that are kept: observables ("fc", "fcd", "bold", "spectrum", ...), monitors, free parameters.
+    analysis: an Analysis, or its settings by name: windows of FCD, bands, pairs.
     parameters: values for parameters that stay fixed but differ from the model's defaults.
+    maps: (node,) arrays by name, which MapScaled may name.
     duration, transient: simulated time that counts, and the time before it that does not: "10 min", or seconds.
     tr: repetition time of the BOLD signal: "720 ms", or seconds.
+    balloon: constants of the Balloon-Windkessel model, by name or as they are.
+    rate: the variable of the model that is its firing rate, where rates are asked for.
+    monitors: further monitors; each is an observable of its name, without the transient.
     sigma: noise amplitude, for all state variables or by name: each step adds sigma sqrt(dt) z, dt in ms.
     dt: integration step, ms. speed: conduction speed, mm/ms; None for no delays.
+    inhibition_control: "analytical", "numerical" or an InhibitionControl, of models with feedback inhibition.
+    perturbation: how individuals are stimulated, where "pci" is asked for.
     validation_duration: how long the best individuals are simulated again; by default `duration`.
-    batch_size: simulations in one call of the kernel.
+    batch_size: simulations in one call of the kernel. backend: as of `simulate`.
     Raises the error of the part that is amiss, before anything is simulated.
     """
 
@@ -64,32 +72,49 @@ class BrainNetwork(Optimizee):
         model: str | Model,
         connectome: Connectome,
         target: Target | ArrayLike,
-        free: Mapping[str, Parameter] | Space,
+        free: Mapping[str, Free] | Space,
         *,
-        objectives: str | Sequence[str] = "fc_corr",
+        objectives: Any = "fc_corr",
+        measure: Any = (),
+        record: str | Sequence[str] = ("fc",),
+        analysis: Analysis | Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
+        maps: Mapping[str, ArrayLike] | None = None,
         duration: str | float = "5 min",
         transient: str | float = "20 s",
         tr: str | float = 0.72,
+        balloon: str | Balloon = "friston2003",
+        rate: str | None = None,
+        monitors: Sequence[Monitor] = (),
         sigma: float | Mapping[str, float] = 0.01,
         dt: float = 1.0,
         speed: float | None = None,
         integrator: str = "euler",
         precision: str = "float32",
         validation_duration: str | float | None = None,
+        inhibition_control: InhibitionControl | str | None = None,
+        perturbation: Perturbation | None = None,
         batch_size: int = 64,
+        backend: str = "auto",
     ) -> None:
         from l2l.simulator import models
 
         self.model = models.get(model) if isinstance(model, str) else model
         self.connectome = connectome
         self.target = target if isinstance(target, Target) else Target(target)
-        self.space = free if isinstance(free, Space) else Space(free)
-        self.objectives = _objectives(objectives)
+        self.free = FreeParameters(free, connectome.labels, maps)
+        self.space = self.free.space
         self.parameters = dict(parameters or {})
+        self.inhibition_control = InhibitionControl.of(inhibition_control)
+        self.monitors = tuple(monitors)
+        self.perturbation = perturbation
+        self.fit = Fit(objectives, measure, record, analysis, self._others())
+        self.objectives = self.fit.objectives
         self.duration = seconds(duration)
         self.transient = seconds(transient, "transient")
         self.tr = seconds(tr, "tr")
+        self.balloon = balloon
+        self.rate = rate
         self.sigma = sigma
         self.dt = dt
         self.speed = speed
@@ -97,7 +122,8 @@ class BrainNetwork(Optimizee):
         self.precision = precision
         self.validation_duration = seconds(duration if validation_duration is None else validation_duration)
         self.batch_size = batch_size
-        self._check()
+        self.backend = backend
+        self.goal = self._check()
 
     @property
     def name(self) -> str:
@@ -110,24 +136,67 @@ class BrainNetwork(Optimizee):
         return outcome
 
     def simulate_batch(self, individuals: Sequence[Individual]) -> list[Outcome | Exception]:
-        from l2l.simulator import simulate
+        refusals = self.free.refusals(individuals)
+        possible = [each for each, refusal in zip(individuals, refusals, strict=True) if not refusal]
+        outcomes = iter(self._simulated(possible) if possible else [])
+        return [OptimizeeError(refusal) if refusal else next(outcomes) for refusal in refusals]
 
-        result = simulate(self.model, self.connectome, **self._settings(individuals))
-        matrices = fc(result.array("bold"))
+    def _simulated(self, individuals: Sequence[Individual]) -> list[Outcome | Exception]:
+        settings = self._settings(individuals)
+        control = self.inhibition_control
+        tuned = control.tune(self.model, self.connectome, settings, len(individuals)) if control else None
+        if tuned:
+            settings["parameters"] |= tuned.parameters
+        result = self._run(settings)
+        signals = self._signals(result, individuals)
+        if "pci" in self.fit.needs:
+            signals["pci"] = self._perturbed(individuals, tuned)
+        outcomes = self.fit.outcomes(signals | (tuned.parameters if tuned else {}), self.goal)
+        if control and tuned:
+            outcomes = control.judged(outcomes, tuned, self.objectives)
         return [
-            self._outcome(matrix) if fine else SimulationError(f"the simulation {status}")
-            for matrix, fine, status in zip(matrices, result.status.ok, result.status, strict=True)
+            outcome if fine else SimulationError(f"the simulation {status}")
+            for outcome, fine, status in zip(outcomes, result.status.ok, result.status, strict=True)
         ]
+
+    def _perturbed(self, individuals: Sequence[Individual], tuned: Inhibition | None) -> Any:
+        """(individual,) perturbational complexity of stimulated trials."""
+        how = self.perturbation
+        assert how is not None
+        found = []
+        for members in how.blocks(len(individuals), self.connectome.n_nodes):
+            settings = self._settings(how.repeated(individuals[members])) | how.arguments(self.model.bold)
+            for name, values in tuned.parameters.items() if tuned else ():
+                settings["parameters"][name] = np.repeat(values[members], how.trials, axis=0)
+            found.append(how.index(self._run(settings), self.goal.nodes))
+        return np.concatenate(found)
+
+    def _run(self, settings: Mapping[str, Any]) -> Result:
+        """On a GPU what is recorded stays there, and is scored there."""
+        from l2l.simulator import simulate
+        from l2l.simulator.kernels import cuda_device
+
+        if self.backend == "cuda" or (self.backend == "auto" and cuda_device.usable()):
+            try:
+                result = simulate(self.model, self.connectome, **settings, backend="cuda", on_device=True)
+            except SimulationError:  # the kernel may lack something that the CPU's has
+                if self.backend == "cuda":
+                    raise
+            else:
+                self.device = "cuda"
+                return result
+        backend = "cpu" if self.backend == "auto" else self.backend
+        return simulate(self.model, self.connectome, **settings, backend=backend)
 
     def _settings(self, individuals: Sequence[Individual]) -> dict[str, Any]:
         """The arguments of `simulate` for these individuals: a row of values each."""
-        from l2l.simulator import monitors, noise
+        from l2l.simulator import noise
 
-        free = {name: np.array([individual[name] for individual in individuals]) for name in self.space}
-        columns = {name: values.reshape(len(individuals), -1) for name, values in free.items()}
+        columns: dict[str, Any] = self.free.values(individuals)
         sigma: Any = self.sigma
         if "sigma" in columns:
             sigma = dict.fromkeys(self._noisy, columns.pop("sigma"))
+        speed = columns.pop("speed")[:, 0] if "speed" in columns else self.speed
         return {
             "parameters": {**self.parameters, **columns},
             "noise": noise.Additive(sigma=sigma),
@@ -135,64 +204,110 @@ class BrainNetwork(Optimizee):
             "duration": self._volumes(self.transient + self.duration) * self.tr * 1e3,
             "dt": self.dt,
             "integrator": self.integrator,
-            "speed": self.speed,
-            "monitors": [monitors.Bold(tr=self.tr * 1e3, skip=self._volumes(self.transient) * self.tr * 1e3)],
+            "speed": speed,
+            "monitors": self._monitors(),
             "seed": np.array([individual.seed for individual in individuals], dtype=np.uint64),
             "precision": self.precision,
         }
+
+    def _monitors(self) -> tuple[Monitor, ...]:
+        from l2l.simulator import monitors
+
+        tr, skip = self.tr * 1e3, self._skip
+        asked = list(self.monitors)
+        if "bold" in self.fit.needs or not asked:
+            asked.append(monitors.Bold(tr=tr, skip=skip, constants=self.balloon))
+        if "rates" in self.fit.needs:
+            asked.append(monitors.TemporalAverage(variables=(self._rate,), period=tr, name=_RATE))
+        return tuple(asked)
+
+    def _signals(self, result: Result, individuals: Sequence[Individual]) -> dict[str, Any]:
+        """What is observed, by name, with the simulations as first axis."""
+        signals: dict[str, Any] = {}
+        for name in result:
+            if name == "bold":
+                signals[name] = result.array(name)
+                continue
+            array: Any = result.array(name)
+            late = result.times[name] > self._skip
+            array = (array if isinstance(array, np.ndarray) else array.copy_to_host())[:, late]
+            if name == _RATE:
+                signals["rates"] = array[:, :, 0].mean(axis=1, dtype=np.float64)
+            else:
+                signals[name] = array
+        asked = self.fit.needs
+        return signals | {name: value for name, value in self.free.values(individuals).items() if name in asked}
 
     @property
     def _noisy(self) -> Sequence[str]:
         return list(self.sigma) if isinstance(self.sigma, Mapping) else self.model.state_names
 
+    @property
+    def _rate(self) -> str:
+        """The variable that is recorded as the rate."""
+        rate = self.rate or RATES.get(self.model.name)
+        if rate is None:
+            names = [*self.model.state_names, *(name for name, _ in self.model.derived)]
+            raise OptimizeeError(
+                f"rate= must say which variable of {self.model.name} is its rate: {nearest('', names)}"
+            )
+        return rate
+
+    @property
+    def _skip(self) -> float:
+        """ms at the start that do not count: whole volumes."""
+        return self._volumes(self.transient) * self.tr * 1e3
+
     def _volumes(self, duration: float) -> int:
         """Whole volumes in a time."""
         return int(duration / self.tr + 1e-9)
 
-    def _outcome(self, matrix: NDArray[Any]) -> Outcome:
-        simulated = triangle(matrix).astype(np.float64)
-        fitness = {each.name: FIT_TERMS[each.name][0](simulated, self._target) for each in self.objectives}
-        return Outcome(fitness, {"mean_fc": float(simulated.mean())}, {"fc": matrix.astype(np.float32)})
+    def _others(self) -> list[str]:
+        """What may be observed beside the observables: monitors, free parameters and the controlled one."""
+        names = [monitor.name for monitor in self.monitors]
+        for name in names:
+            if name in OBSERVABLES or name == _RATE or names.count(name) > 1:
+                raise OptimizeeError(
+                    f"each further monitor needs a name of its own, but {name!r} is taken: Raw(name=...), say"
+                )
+        control = self.inhibition_control
+        tuned = [control.check(self.model, [*self.parameters, *self.free.names])] if control else []
+        return [*names, *self.free.names, *tuned]
 
-    def _check(self) -> None:
-        """Refuse now what would fail on every worker."""
+    def _check(self) -> Goal:
+        """Refuse now what would fail on every worker; the target made ready."""
         from l2l.simulator.prepare import prepare
 
-        nodes = self.connectome.n_nodes
-        if self.target.n_nodes != nodes:
-            raise OptimizeeError(
-                f"target and connectome must have the same regions, but have {self.target.n_nodes} and {nodes}: "
-                "reorder or drop regions with Connectome.subset"
-            )
-        for duration in (self.duration, self.validation_duration):
-            if self._volumes(duration) < 2:
+        lengths = [self._volumes(duration) for duration in (self.duration, self.validation_duration)]
+        for duration, volumes in zip((self.duration, self.validation_duration), lengths, strict=True):
+            if volumes < 2:
                 raise OptimizeeError(
-                    f"the duration must hold two volumes or more, but {duration:g} s is {self._volumes(duration)} at "
+                    f"the duration must hold two volumes or more, but {duration:g} s is {volumes} at "
                     f"tr = {self.tr:g} s: simulate longer"
                 )
-        for name, parameter in self.space.items():
-            if isinstance(parameter, Categorical):
-                raise OptimizeeError(f"free parameter {name!r} must be Real or Integer, but is {parameter!r}")
-            if parameter.shape not in {(), (nodes,)}:
-                raise OptimizeeError(
-                    f"free parameter {name!r} must have one value, or one for each region (shape=({nodes},)), "
-                    f"but has shape {parameter.shape}"
-                )
-        corners = self.space.decode_many([[0.0] * self.space.dimension, [1.0] * self.space.dimension])
-        settings = self._settings([Individual(corner) for corner in corners])
-        prepare(
-            self.model,
-            self.connectome.weights,
-            self.connectome.tract_lengths,
-            coupling=None,
-            initial=None,
-            simulations=None,
-            **settings | {"monitors": tuple(settings["monitors"])},
-        )
+        goal = self.fit.goal(self.target, self.connectome, self.tr, min(lengths))
+        corners = self.free.corners()
+        settings = self._settings(corners)
+        asked = [settings]
+        if "pci" in self.fit.needs:
+            if self.perturbation is None:
+                raise OptimizeeError("the perturbational complexity index needs a stimulus: give perturbation=")
+            asked.append(settings | self.perturbation.arguments(self.model.bold))
+        for each in asked:
+            prepare(
+                self.model,
+                self.connectome.weights,
+                self.connectome.tract_lengths,
+                coupling=None,
+                initial=None,
+                simulations=None,
+                **each,
+            )
+        return goal
 
     def baselines(self) -> Mapping[str, float]:
         """Correlation with the target of what needs no neural model: weights alone, and linear diffusion on them."""
-        if self.objectives[0].name != "fc_corr":
+        if self.fit.terms[0] is not TERMS["fc_corr"]:
             return {}
         from l2l.observables.linear import (
             best_diffusive_network,
@@ -201,7 +316,9 @@ class BrainNetwork(Optimizee):
             log_weights_correlation,
         )
 
-        weights, measured = self.connectome.weights, self.target.fc
+        weights, measured = self.connectome.weights, self.goal.reference["fc"]
+        if self.goal.nodes is not None:
+            weights = weights[np.ix_(self.goal.nodes, self.goal.nodes)]
         network, heat = best_linear_diffusion(weights, measured, _COUPLINGS), best_heat_kernel(weights, measured)
         diffusive = best_diffusive_network(weights, measured)
         return {
@@ -217,7 +334,7 @@ class BrainNetwork(Optimizee):
         return longer
 
     def describe(self) -> dict[str, Any]:
-        return {
+        described = {
             "optimizee": type(self).__name__,
             "model": self.model.name,
             "equations": hashlib.sha256(repr(self.model).encode()).hexdigest(),
@@ -235,19 +352,22 @@ class BrainNetwork(Optimizee):
             "precision": self.precision,
             "validation_duration_s": self.validation_duration,
         }
-
-    @cached_property
-    def _target(self) -> NDArray[np.float64]:
-        return triangle(self.target.fc).astype(np.float64)
+        # Only where they are used: a run recorded before they existed keeps its fingerprint.
+        further = {
+            "fit": self.fit.describe(),
+            "regions": self.free.describe(),
+            "balloon": self.balloon if self.balloon != "friston2003" else "",
+            "rate": self._rate if "rates" in self.fit.needs else "",
+            "monitors": [repr(monitor) for monitor in self.monitors],
+            "inhibition_control": self.inhibition_control.as_json() if self.inhibition_control else {},
+            "perturbation": self.perturbation.describe() if self.perturbation and "pci" in self.fit.needs else {},
+        }
+        return described | {
+            name: value if isinstance(value, str | list | dict) else repr(value)
+            for name, value in further.items()
+            if value
+        }
 
 
 # Finely towards 1, where the linear network is at its best: a baseline is worth beating only if it is at its best too.
 _COUPLINGS = tuple(1 - np.logspace(0, -4, 200)[1:])
-
-
-def _objectives(names: str | Sequence[str]) -> tuple[Objective, ...]:
-    asked = [names] if isinstance(names, str) else list(names)
-    for name in asked:
-        if name not in FIT_TERMS:
-            raise ObjectiveError(f"unknown objective {name!r}: {nearest(name, FIT_TERMS)}")
-    return as_objectives([Objective(name, maximize=FIT_TERMS[name][1]) for name in asked])

@@ -156,6 +156,20 @@ class FreeParameters:
                 )
         return reasons
 
+    def corners(self) -> list[Individual]:
+        """Two individuals: all values at the lower end of their range, and at the upper.
+
+        Coefficients of maps are as near to 0 as they may be: most of the corners of wide ranges are refused anyway.
+        """
+        ends = self.space.decode_many([[0.0] * self.space.dimension, [1.0] * self.space.dimension])
+        for expression in self._expressions.values():
+            for name in expression.coefficients if isinstance(expression, _Scaled) else ():
+                parameter = self.space[name]
+                assert isinstance(parameter, Real)
+                for end in ends:
+                    end[name] = float(np.clip(0.0, parameter.low, parameter.high))
+        return [Individual(end) for end in ends]
+
     def describe(self) -> dict[str, Any]:
         """What the space alone does not tell: groups and maps; JSON."""
         described: dict[str, Any] = {}

@@ -83,6 +83,10 @@ class Observed(Mapping[str, Any]):
             {name: value if is_shared(name) else value[members] for name, value in self._values.items()}, self.analysis
         )
 
+    def __contains__(self, name: object) -> bool:
+        """Whether it has been given or computed already."""
+        return name in self._values
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 

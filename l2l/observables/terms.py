@@ -86,6 +86,12 @@ class Term:
         rows = ({name: value[i] for name, value in own.items()} for i in range(count))
         return np.array([self._number(self.score(**row, **shared, **measured)) for row in rows])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # One that is known by name stays the one that is known by name.
+        if TERMS.get(self.name) is self:
+            return as_term, (self.name,)
+        return Term, (self.name, self.score, self.maximize, self.batched, self.description)
+
     def _number(self, returned: Any) -> float:
         if np.ndim(returned) != 0 or isinstance(returned, str | bytes | bool) or returned is None:
             raise ObjectiveError(f"term {self.name!r} must return a number, but returned {returned!r:.80}")
@@ -183,13 +189,19 @@ def check_terms(terms: Iterable[Term | Combined], known: Iterable[str]) -> None:
                     )
 
 
-def score(terms: Iterable[Term | Combined], observed: Observed, reference: Reference) -> dict[str, Floats]:
+def score(
+    terms: Iterable[Term | Combined],
+    observed: Observed,
+    reference: Reference,
+    known: Mapping[str, Floats] | None = None,
+) -> dict[str, Floats]:
     """Scores by name, (simulation,) each; of a combination its parts, too.
 
     observed: of a batch of simulations. reference: the target that all of them are compared with.
+    known: scores that have been computed elsewhere, by term.
     """
     listed = list(terms)
-    scores: dict[str, Floats] = {}
+    scores: dict[str, Floats] = dict(known or {})
     for part in (part for term in listed for part in term.parts):
         if part.name not in scores:
             scores[part.name] = part(observed, reference)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from l2l.errors import L2LError, ModelError, ObjectiveError, OptimizeeError, SimulationError
+from l2l.errors import L2LError, ModelError, ObjectiveError, ObservableError, OptimizeeError, SimulationError
 from l2l.individual import Individual, Outcome
 from l2l.observables.fc import fc, fc_corr
 from l2l.observables.target import Target
@@ -175,7 +175,7 @@ def test_rmse_is_minimised() -> None:
         (lambda: network(free={"g": Real(0, 1)}), L2LError, "did you mean 'G'"),
         (lambda: network(parameters={"I_0": 0.3}), L2LError, "did you mean 'I_o'"),
         (lambda: network(objectives="fc_cor"), ObjectiveError, "did you mean 'fc_corr'"),
-        (lambda: network(target=target(8)), OptimizeeError, "have 8 and 10"),
+        (lambda: network(target=target(8)), ObservableError, "have 8 and 10"),
         (lambda: network(duration="0.4 s"), OptimizeeError, "must hold two volumes or more"),
         (lambda: network(speed=0.0), SimulationError, "speed"),
         (lambda: network(speed=-2.0), SimulationError, "speed"),

@@ -1,0 +1,225 @@
+"""What is asked of simulations: scores against a target, measurements and recordings, made of what monitors kept.
+
+Nothing here knows models or parameters, so that one fit serves a single network and each subject of a cohort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2l.errors import ObservableError, OptimizeeError, nearest
+from l2l.individual import Outcome
+from l2l.objective import Objective, as_objectives
+from l2l.observables import connectivity
+from l2l.observables.analysis import Analysis
+from l2l.observables.filters import bandpass
+from l2l.observables.observed import OBSERVABLES, Observed, is_shared
+from l2l.observables.pairs import triangle
+from l2l.observables.target import Target
+from l2l.observables.terms import TERMS, Combined, Reference, Term, as_terms, check_terms, score
+from l2l.optimizees.source import fingerprint_of
+from l2l.simulator.connectome import Connectome
+
+Array = NDArray[Any]
+BLOCK = 256 << 20  # bytes of intermediate results of the simulations that are observed at once
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """One target made ready for a network.
+
+    reference: its observables by name. nodes: of the network that are compared, None for all. pairs: (node, node) of
+    those that count, None for all. band: Hz, to which simulated BOLD is filtered, or None. tr: of the simulation, s.
+    """
+
+    reference: Reference
+    nodes: NDArray[np.intp] | None
+    pairs: NDArray[np.bool_] | None
+    band: tuple[float, float] | None
+    tr: float
+
+
+class Fit:
+    """Terms to improve and to measure, and observables to record.
+
+    objectives: terms, by name or as they are; each is an objective of its own. measure: terms that are only measured.
+    record: observables, monitors or free parameters whose arrays are kept. analysis: how observables are taken.
+    others: names that simulations bring beside BOLD: monitors and parameters.
+    Raises ObjectiveError, ObservableError or OptimizeeError for an unknown name.
+    """
+
+    def __init__(
+        self,
+        objectives: Any,
+        measure: Any = (),
+        record: str | Sequence[str] = ("fc",),
+        analysis: Analysis | Mapping[str, Any] | None = None,
+        others: Sequence[str] = (),
+    ) -> None:
+        self.terms = as_terms(objectives)
+        self.measured = as_terms(measure) if measure else ()
+        self.record = (record,) if isinstance(record, str) else tuple(record)
+        self.analysis = Analysis.of(analysis)
+        self.others = tuple(others)
+        as_terms([*self.terms, *self.measured])
+        check_terms([*self.terms, *self.measured], [*self.others, "analysis"])
+        known = [name for name in [*OBSERVABLES, *self.others] if not is_shared(name)]
+        for name in self.record:
+            if name not in known:
+                raise OptimizeeError(f"no observable {name!r} to record: {nearest(str(name), known)}")
+
+    @cached_property
+    def objectives(self) -> tuple[Objective, ...]:
+        return as_objectives([Objective(term.name, maximize=term.maximize) for term in self.terms])
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """All observables of a simulation that are looked at, with those that they are computed of."""
+        asked = [*self.record, *(name for part in self._parts for name in part.needs)]
+        asked += ["frequencies"] if "spectrum" in self.record else []
+        found: set[str] = set()
+        while asked:
+            name = asked.pop()
+            if name not in found:
+                found.add(name)
+                asked += OBSERVABLES[name].needs if name in OBSERVABLES else ()
+        return frozenset(found)
+
+    @property
+    def _parts(self) -> list[Term]:
+        """The single terms, each once."""
+        return list({part.name: part for term in [*self.terms, *self.measured] for part in term.parts}.values())
+
+    def goal(self, target: Target, connectome: Connectome, tr: float, volumes: int) -> Goal:
+        """The target made ready. tr: s, and volumes, of the shortest simulation that is to come.
+
+        All observables are tried on noise of that size, so that what cannot be had of it is refused now.
+        """
+        nodes = target.compared(connectome)
+        band = target.band if self.analysis.band == "target" else self.analysis.band
+        assert not isinstance(band, str)
+        if "fcd" in self.needs:
+            self.analysis.count_windows(volumes, tr)
+            if target.runs:
+                self.analysis.count_windows(target.n_volumes, target.tr or tr)
+        against = [name for part in self._parts for name in part.against]
+        goal = Goal(target.reference(against, self.analysis, tr), nodes, target.mask_of_pairs(self.analysis), band, tr)
+        size = connectome.n_nodes if nodes is None else len(nodes)
+        for name, value in goal.reference.items():
+            if name.endswith("fc") and np.shape(value) != (size, size):
+                raise ObservableError(f"the target's {name} must be ({size}, {size}), but has shape {np.shape(value)}")
+        if "bold" in self.needs:
+            noise = np.random.default_rng(0).normal(size=(1, volumes, connectome.n_nodes))
+            tried = self._observed({"bold": noise}, goal)
+            for name in sorted(self.needs):
+                if tried.available(name):
+                    tried[name]
+        return goal
+
+    def outcomes(self, signals: Mapping[str, Any], goal: Goal) -> list[Outcome]:
+        """One outcome for each simulation.
+
+        signals: by name, with the simulations as first axis: "bold" (simulation, volume, node), in memory or on a GPU,
+        "rates" (simulation, node), "pci" (simulation,), monitors and parameters, as far as `needs` holds them.
+        """
+        bold = signals.get("bold")
+        scores: dict[str, Array] = {}
+        if bold is not None and not isinstance(bold, np.ndarray):
+            scores = self._scores_on_device(bold, goal)
+            wanted = {*self.record, *(n for part in self._parts if part.name not in scores for n in part.needs)}
+            if any("bold" in _closure(name) for name in wanted):
+                signals = {**signals, "bold": bold.copy_to_host()}
+            else:
+                signals = {name: value for name, value in signals.items() if name != "bold"}
+        count = len(next(iter(signals.values())) if signals else next(iter(scores.values())))
+        found: list[Outcome] = []
+        for members in self._blocks(signals, count):
+            own = {name: value[members] for name, value in signals.items()}
+            found += self._assess(own, goal, {name: value[members] for name, value in scores.items()})
+        return found
+
+    def _scores_on_device(self, bold: Any, goal: Goal) -> dict[str, Array]:
+        """What of FC and FCD can be scored where BOLD lies, so that it need not leave the GPU."""
+        if goal.nodes is not None or goal.band is not None:
+            return {}
+        able = {*connectivity.FC_SCORES, "fcd_ks"}
+        names = {part.name for part in self._parts if part.name in able and part is TERMS[part.name]}
+        if not names:
+            return {}
+        a = self.analysis
+        comparison = connectivity.Comparison(
+            goal.reference.get("fc"), goal.reference.get("fcd_values"), goal.tr,
+            window=a.fcd_window, step=a.fcd_step, drop_edges=not a.fcd_edges, pairs=goal.pairs,
+        )  # fmt: skip
+        return {name: values for name, values in connectivity.scores(bold, comparison).items() if name in names}
+
+    def _assess(self, signals: Mapping[str, Array], goal: Goal, known: Mapping[str, Array]) -> list[Outcome]:
+        observed = self._observed(signals, goal)
+        scores = score([*self.terms, *self.measured], observed, goal.reference, known)
+        names = [term.name for term in self.terms]
+        measurements = {name: values for name, values in scores.items() if name not in names}
+        if "fc" in observed:
+            measurements["mean_fc"] = triangle(observed["fc"], goal.pairs).astype(np.float64).mean(axis=-1)
+        if "rates" in observed:
+            measurements["mean_rate"] = np.asarray(observed["rates"], np.float64).mean(axis=-1)
+        recordings = {name: observed[name] for name in self.record}
+        for name in [name for name, values in recordings.items() if np.ndim(values) == 1]:
+            measurements[name] = recordings.pop(name)  # one number a simulation
+        fixed = {"frequencies": observed["frequencies"]} if "spectrum" in self.record else {}
+        count = len(scores[names[0]])
+        return [
+            Outcome(
+                {name: float(scores[name][i]) for name in names},
+                {name: float(values[i]) for name, values in measurements.items()},
+                {name: np.asarray(value[i], np.float32) for name, value in recordings.items()}
+                | {name: np.asarray(value, np.float32) for name, value in fixed.items()},
+            )
+            for i in range(count)
+        ]
+
+    def _observed(self, signals: Mapping[str, Any], goal: Goal) -> Observed:
+        given = dict(signals)
+        for name in ("bold", "rates"):
+            if name in given and goal.nodes is not None:
+                given[name] = given[name][..., goal.nodes]
+        if goal.band is not None and "bold" in given:
+            given["bold"] = bandpass(given["bold"], goal.tr * 1e3, goal.band)
+        return Observed({**given, "tr": goal.tr, "pairs": goal.pairs}, self.analysis)
+
+    def _blocks(self, signals: Mapping[str, Any], count: int) -> Iterator[slice]:
+        # Phases take 16 bytes and more a value of BOLD, connectivities of several kinds 8 bytes an entry.
+        shape = np.shape(signals["bold"])[1:] if "bold" in signals else (1, 1)
+        each = max(1, 48 * int(np.prod(shape)) + 32 * shape[-1] ** 2)
+        many = max(1, BLOCK // each)
+        return (slice(start, start + many) for start in range(0, count, many))
+
+    def describe(self) -> dict[str, Any]:
+        """All that decides scores, as JSON, without what is as usual; recordings do not."""
+        own = {part.name: fingerprint_of(part.score) for part in self._parts if part is not TERMS.get(part.name)}
+        combined = {
+            term.name: {part.name: weight for part, weight in zip(term.parts, term.weights.values(), strict=True)}
+            for term in (*self.terms, *self.measured)
+            if isinstance(term, Combined)
+        }
+        used = self.analysis != Analysis() or self.needs & {"fcd", "spectrum", "phases"}
+        described = {
+            "terms": own,
+            "combined": combined,
+            "measure": [term.name for term in self.measured],
+            "analysis": self.analysis.as_json() if used else {},
+        }
+        return {name: value for name, value in described.items() if value}
+
+
+def _closure(name: str) -> set[str]:
+    """An observable and all that it is computed of."""
+    found = {name}
+    for each in OBSERVABLES[name].needs if name in OBSERVABLES else ():
+        found |= _closure(each)
+    return found
