@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from l2l.errors import SimulationError, nearest
 from l2l.simulator.balloon import Balloon
+from l2l.simulator.haemodynamics import Response
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Bold(Monitor):
     skip: volumes before this time (ms) are not kept.
     average: drive the response by the mean neural activity of each step; False: by its last value.
     drive: expression or variable name; None: the model's own (`Model.bold`).
-    constants: "friston2003", "heinzle2016-3T" or a `Balloon`.
+    constants: "friston2003", "stephan2007", "heinzle2016-3T" or a `balloon.Balloon`.
     """
 
     name: str = "bold"
@@ -157,6 +158,27 @@ class Bold(Monitor):
     average: bool = True
     drive: str | None = None
     constants: str | Balloon = "friston2003"
+
+
+@dataclass(frozen=True)
+class ConvolvedBold(Monitor):
+    """Blood-oxygen-level-dependent signal by convolution with a fixed haemodynamic response, one volume each `tr` ms.
+
+    It is The Virtual Brain's Bold monitor: activity is averaged over each `interim` ms; each average is added, weighted
+    by the response, to the volumes it reaches, so that memory holds volumes only. Before the start activity counts as
+    0, so that the first seconds (the response's length) say little: `skip` them.
+    tr: repetition time, ms, a multiple of `interim`, which is one of dt. The first volume is at t = tr.
+    response: "FirstOrderVolterra", "Gamma", "DoubleExponential", "MixtureOfGammas", or a `haemodynamics.Response`.
+    skip: volumes until this time (ms) are not kept.
+    drive: expression or variable name; None: the model's own (`Model.bold`).
+    """
+
+    name: str = "bold"
+    tr: float = 1000.0
+    response: str | Response = "FirstOrderVolterra"
+    interim: float = 4.0
+    skip: float = 0.0
+    drive: str | None = None
 
 
 def steps_of(period: float, dt: float, what: str) -> int:

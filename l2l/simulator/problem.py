@@ -20,6 +20,8 @@ Progress = Callable[[float], None]
 class Recording:
     """A monitor made ready: every `period` steps, of which each `volume`-th is kept after the first `skip` (BOLD).
 
+    response: what a period's mean adds to the volume that ends with it, one period later, ... (convolved BOLD).
+
     gain: (place, node) weights of nodes in the sums that are kept in their stead.
     """
 
@@ -29,6 +31,7 @@ class Recording:
     volume: int = 1
     skip: int = 0
     gain: Array | None = None
+    response: Array | None = None
 
     def width(self, nodes: int) -> int:
         """Values in a row of one quantity."""
@@ -70,6 +73,7 @@ class Problem:
         asked = {
             "stimuli": bool(self.waves),
             "projections": any(r.gain is not None for r in self.recordings),
+            "convolution with a haemodynamic response": any(r.response is not None for r in self.recordings),
             "coupling functions of pairs of nodes": bool(self.step.pairs),
             "coupling at every stage": bool(self.step.stages),
             "delayed coupling in the middle of a step": bool(self.step.midpoints),

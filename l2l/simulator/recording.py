@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l2l.errors import SimulationError
-from l2l.simulator import balloon
+from l2l.simulator import balloon, haemodynamics
 from l2l.simulator.codegen.expression import Node
 from l2l.simulator.codegen.recorders import Recorder
 from l2l.simulator.codegen.system import System
 from l2l.simulator.monitors import (
     Bold,
+    ConvolvedBold,
     GlobalAverage,
     Monitor,
     Projection,
@@ -34,6 +35,7 @@ class Shown:
     """How a recording is shown: its name, the times of its rows (ms) and its variables (none: BOLD).
 
     axis: what its last axis is; "" where that is left out. labels: of that axis, if it is not the nodes.
+    offset: what is added to all values.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Shown:
     variables: tuple[str, ...]
     axis: str = "node"
     labels: tuple[Any, ...] | None = None
+    offset: float = 0.0
 
 
 def recordings(
@@ -55,9 +58,13 @@ def recordings(
             raise SimulationError(f"monitors must have different names, but {name!r} is there twice; set name=")
         names.add(name)
         axis, labels, gain = _places(monitor, count)
+        offset = 0.0
         if isinstance(monitor, Bold):
             nodes, recording, times = _bold(system, monitor, dt, steps, start)
             variables: tuple[str, ...] = ()
+        elif isinstance(monitor, ConvolvedBold):
+            nodes, recording, times = _convolved(system, monitor, dt, steps, start)
+            variables, offset = (), haemodynamics.get(monitor.response).offset
         elif isinstance(monitor, Raw | SubSample | TemporalAverage | GlobalAverage | SpatialAverage | Projection):
             nodes, recording, times, variables = _series(system, monitor, dt, steps, start)
         else:
@@ -66,7 +73,7 @@ def recordings(
         if gain is not None:
             recording = replace(recording, gain=gain, recorder=replace(recording.recorder, places=len(gain)))
         made.append(recording)
-        shown.append(Shown(name, times, variables, axis, labels))
+        shown.append(Shown(name, times, variables, axis, labels, offset))
     return observed, tuple(made), tuple(shown)
 
 
@@ -117,26 +124,12 @@ def _series(
 def _bold(
     system: System, monitor: Bold, dt: float, steps: int, start: int
 ) -> tuple[list[Node], Recording, NDArray[np.float64]]:
-    drive = monitor.drive or system.model.bold
-    if not drive:
-        raise SimulationError(f"{system.model.name} names no drive of the BOLD signal; set Bold(drive=...)")
-    if monitor.variables is not None:
-        raise SimulationError("Bold records one signal; choose what drives it by drive=, not variables=")
+    drive = _drive(system, monitor)
     tr = steps_of(monitor.tr, dt, "tr of the BOLD monitor")
-    if tr > steps:
-        raise SimulationError(f"duration >= tr must hold, but got duration = {steps * dt:g} ms, tr = {monitor.tr:g} ms")
     period = steps_of(monitor.step, dt, "step of the BOLD monitor") if monitor.step else default_period(tr, dt)
     if tr % period:
         raise SimulationError(f"step must divide tr, but got step = {monitor.step!r} ms, tr = {monitor.tr!r} ms")
-    if not 0 <= monitor.skip < steps * dt:
-        raise SimulationError(
-            f"0 <= skip < duration must hold, but got skip = {monitor.skip!r} ms, duration = {steps * dt:g} ms"
-        )
-    volumes = steps // tr
-    # Volumes at or before `skip` are left out.
-    skip = int(np.floor(monitor.skip / (tr * dt) + 1e-9))
-    if skip >= volumes:
-        raise SimulationError(f"skip must leave at least one volume, but {skip} of {volumes} are skipped")
+    volumes, skip = _volumes(monitor, tr, dt, steps)
     recorder = Recorder(
         "bold",
         1,
@@ -146,8 +139,58 @@ def _bold(
         h=period * dt / 1000.0,
     )
     times = (start + tr * np.arange(skip + 1, volumes + 1)).astype(np.float64) * dt
-    recording = Recording(recorder, period, volumes - skip, volume=tr // period, skip=skip)
-    return [system.quantity(drive, "drive of the BOLD signal")], recording, times
+    return drive, Recording(recorder, period, volumes - skip, volume=tr // period, skip=skip), times
+
+
+def _convolved(
+    system: System, monitor: ConvolvedBold, dt: float, steps: int, start: int
+) -> tuple[list[Node], Recording, NDArray[np.float64]]:
+    drive = _drive(system, monitor)
+    if start:
+        raise SimulationError(
+            "ConvolvedBold needs the activity before, which a continued run no longer has: "
+            "simulate in one piece, or take Bold, whose state is kept"
+        )
+    tr = steps_of(monitor.tr, dt, "tr of the BOLD monitor")
+    period = steps_of(monitor.interim, dt, "interim of the BOLD monitor")
+    if tr % period:
+        raise SimulationError(
+            f"interim must divide tr, but got interim = {monitor.interim!r} ms, tr = {monitor.tr!r} ms"
+        )
+    volumes, skip = _volumes(monitor, tr, dt, steps)
+    weights = haemodynamics.get(monitor.response).weights(period * dt)
+    recorder = Recorder("convolved", 1, compensated=period > LONG_SUM, reach=len(weights))
+    times = (tr * np.arange(skip + 1, volumes + 1)).astype(np.float64) * dt
+    return drive, Recording(recorder, period, volumes - skip, tr // period, skip, response=weights), times
+
+
+def _drive(system: System, monitor: Bold | ConvolvedBold) -> list[Node]:
+    drive = monitor.drive or system.model.bold
+    if not drive:
+        raise SimulationError(f"{system.model.name} names no drive of the BOLD signal; set {_kind(monitor)}(drive=...)")
+    if monitor.variables is not None:
+        raise SimulationError(f"{_kind(monitor)} records one signal; choose what drives it by drive=, not variables=")
+    return [system.quantity(drive, "drive of the BOLD signal")]
+
+
+def _kind(monitor: Monitor) -> str:
+    return type(monitor).__name__
+
+
+def _volumes(monitor: Bold | ConvolvedBold, tr: int, dt: float, steps: int) -> tuple[int, int]:
+    """How many volumes end within the run, and how many of them are skipped."""
+    if tr > steps:
+        raise SimulationError(f"duration >= tr must hold, but got duration = {steps * dt:g} ms, tr = {monitor.tr:g} ms")
+    if not 0 <= monitor.skip < steps * dt:
+        raise SimulationError(
+            f"0 <= skip < duration must hold, but got skip = {monitor.skip!r} ms, duration = {steps * dt:g} ms"
+        )
+    volumes = steps // tr
+    # Volumes at or before `skip` are left out.
+    skip = int(np.floor(monitor.skip / (tr * dt) + 1e-9))
+    if skip >= volumes:
+        raise SimulationError(f"skip must leave at least one volume, but {skip} of {volumes} are skipped")
+    return volumes, skip
 
 
 def default_period(tr: int, dt: float) -> int:

@@ -31,7 +31,7 @@ def test_an_impulse_gives_the_response() -> None:
     impulse = np.zeros((2, 6000, 1))
     impulse[0, 0] = 1.0
     found = convolved_bold(impulse, 4.0, "Gamma")
-    kernel = RESPONSES["Gamma"][0](np.arange(5000) * 0.004)
+    kernel = RESPONSES["Gamma"].function(np.arange(5000) * 0.004)
     np.testing.assert_allclose(found[0, 1:5000, 0], kernel[:4999], atol=1e-15)
     assert found[0, 0, 0] == pytest.approx(kernel[-1], abs=1e-15)
     assert not found[0, 5000:].any()

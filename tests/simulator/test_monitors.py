@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from l2l.errors import SimulationError
-from l2l.simulator import Connectome, coupling, models, monitors, noise, simulate
+from l2l.observables.hrf import convolved_bold
+from l2l.simulator import Connectome, coupling, haemodynamics, models, monitors, noise, simulate
 
 RNG = np.random.default_rng(7)
 GAIN = RNG.normal(size=(4, 13)) * (RNG.random((4, 13)) < 0.7)
@@ -95,8 +96,17 @@ def test_monitors_follow_tvb(tvb: Callable[[str], Any]) -> None:
             monitors.TemporalAverage(period=4.0),
             monitors.SubSample(period=100.0),
             monitors.GlobalAverage(period=10.0),
+            *(
+                monitors.ConvolvedBold(response=name, tr=float(data[f"period_Bold_{name}"]), name=name)
+                for name in haemodynamics.RESPONSES
+            ),
         ],
     )
+    for name in haemodynamics.RESPONSES:
+        np.testing.assert_allclose(result[name].time, data[f"t_Bold_{name}"], rtol=1e-12)
+        expected = data[f"y_Bold_{name}"][:, 0]
+        # As the states: noise of 40 s makes 1e-16 grow, BOLD averages it.
+        np.testing.assert_allclose(result.array(name)[0], expected, rtol=0, atol=1e-9 * np.abs(expected).max())
     for name, theirs in (("average", "TemporalAverage"), ("subsample", "SubSample"), ("global", "GlobalAverage")):
         np.testing.assert_allclose(result[name].time, data[f"t_{theirs}"], rtol=1e-12)
         expected = data[f"y_{theirs}"].reshape(result.array(name)[0].shape)
@@ -104,6 +114,45 @@ def test_monitors_follow_tvb(tvb: Callable[[str], Any]) -> None:
         assert error[result[name].time.values <= 50.0].max(initial=0.0) < 1e-9
         assert error.max() < 1e-6
     np.testing.assert_allclose(result.final["S"][0], data["final_state"][0], rtol=1e-6)
+
+
+def both_bolds(network: Connectome, **options: Any) -> Any:
+    own = haemodynamics.Response("ramp", lambda t: np.exp(-t) * t, 300.0, scale=2.0, offset=-1.0)
+    kept: list[monitors.Monitor] = [
+        monitors.TemporalAverage(period=4.0, variables="r"),
+        monitors.ConvolvedBold(tr=40.0, response="Gamma", drive="r", name="gamma"),
+        monitors.ConvolvedBold(tr=60.0, response=own, drive="r", name="own", skip=130.0),
+    ]
+    return run(network, duration=800.0, monitors=kept, **options), own
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("speed", [None, 5.0])
+def test_convolved_bold_is_that_of_the_recorded_averages(
+    network: Connectome, speed: float | None, backend: str
+) -> None:
+    """A response shorter than the run and one longer, with volumes skipped."""
+    result, own = both_bolds(network, speed=speed, backend=backend, dt=0.5)
+    averages = result.array("average")[:, :, 0]
+    close: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-13}
+    np.testing.assert_allclose(result.array("gamma"), convolved_bold(averages, 40.0, "Gamma"), **close)
+    np.testing.assert_allclose(result.array("own"), convolved_bold(averages, 60.0, own)[:, 2:], **close)
+    np.testing.assert_allclose(result["own"].time, np.arange(180.0, 800.0, 60.0))
+
+
+def test_convolved_bold_in_float32_knows_no_batch(network: Connectome) -> None:
+    whole, own = both_bolds(network, precision="float32")
+    alone, _ = both_bolds(network, precision="float32", parameters={"G": 0.03}, seed=np.array([5]))
+    np.testing.assert_array_equal(alone.array("own")[0], whole.array("own")[1])
+    expected = convolved_bold(whole.array("average")[:, :, 0], 60.0, own)[:, 2:]
+    # 75 products, each rounded at 2**-24 of a sum of 2 times 75 times r, some 1.
+    np.testing.assert_allclose(whole.array("own"), expected, rtol=0, atol=75 * 2.0**-24 * np.abs(expected).max())
+
+
+def test_convolved_bold_cannot_go_on(network: Connectome) -> None:
+    first = run(network, monitors=[monitors.Raw()])
+    with pytest.raises(SimulationError, match="simulate in one piece"):
+        run(network, initial=first.final, monitors=[monitors.ConvolvedBold(tr=4.0, drive="r")])
 
 
 @pytest.mark.parametrize(
@@ -116,6 +165,17 @@ def test_monitors_follow_tvb(tvb: Callable[[str], Any]) -> None:
         (monitors.EEG(gain=GAIN, sensors=("a",)), "name 4 sensors, but names 1"),
         (monitors.EEG(gain=GAIN, sensors=("Fz", "Cz", "Pz", "Oz"), reference="cz"), "did you mean 'Cz'"),
         (monitors.GlobalAverage(period=0.25), "multiple of dt"),
+        (monitors.ConvolvedBold(tr=6.0), "interim must divide tr"),
+        (monitors.ConvolvedBold(tr=4.0, interim=0.25), "interim of the BOLD monitor must be a multiple of dt"),
+        (monitors.ConvolvedBold(tr=8.0), "duration >= tr must hold"),
+        (monitors.ConvolvedBold(tr=4.0, skip=4.0), "skip must leave at least one volume"),
+        (monitors.ConvolvedBold(tr=4.0, response="gamma"), "did you mean 'Gamma'"),
+        (monitors.ConvolvedBold(tr=4.0, variables="r"), "choose what drives it by drive="),
+        (
+            monitors.ConvolvedBold(tr=4.0, response=haemodynamics.Response("pole", np.log, 20.0)),
+            "'pole' must give a finite value",
+        ),
+        (monitors.Bold(tr=4.0, constants="stephan2008"), "did you mean 'stephan2007'"),
     ],
 )
 def test_bad_monitors_are_refused(network: Connectome, monitor: monitors.Monitor, message: str) -> None:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class Recorder:
     """What a monitor does in the kernel.
 
-    kind: "sample", "average" or "bold". quantities: how many of `Step.observed` it records.
+    kind: "sample", "average", "bold" or "convolved". quantities: how many of `Step.observed` it records.
     places: number of groups or sensors that it adds weighted nodes up for; 0: it keeps the nodes.
+    reach: convolved only: for how many periods the mean of one counts.
     mean: bold only: driven by the mean and not by the last value. compensated: sums carry their rounding errors.
     """
 
@@ -34,11 +35,12 @@ class Recorder:
     constants: Balloon | None = None
     h: float = 0.0
     places: int = 0
+    reach: int = 0
 
     @property
     def sums(self) -> int:
         """How many running sums it keeps."""
-        return self.quantities if self.kind == "average" or (self.kind == "bold" and self.mean) else 0
+        return self.quantities if self.kind in ("average", "convolved") or (self.kind == "bold" and self.mean) else 0
 
     @property
     def slots(self) -> int:
@@ -63,7 +65,7 @@ class RecorderLines:
         lines = []
         for m, recorder in enumerate(self.layout.recorders):
             lines += [f"r{m} = tb // scalar_load(M, {2 * m})", f"q{m} = tb - r{m}*scalar_load(M, {2 * m})"]
-            if recorder.kind == "bold":
+            if recorder.kind in ("bold", "convolved"):
                 lines.append(f"volume{m} = scalar_load(M, {2 * m + 1})")
         return lines
 
@@ -114,6 +116,22 @@ class RecorderLines:
             *indented(lines),
         ]
 
+    def convolved(self, m: int, value: str) -> list[str]:
+        """Adds a period's mean to the volumes that it reaches; NW holds what it counts in each."""
+        recorders, L = len(self.layout.recorders), self.L
+        return [
+            f"y{m}_0 = {value}",
+            f"out{m} = row{m}//volume{m}",
+            f"lag{m} = (out{m} + 1)*volume{m} - 1 - row{m}",
+            f"out{m} -= scalar_load(M, {2 * recorders + m})",
+            f"while lag{m} < {self.layout.recorders[m].reach} and out{m} < scalar_load(M, {3 * recorders + m}):",
+            f"    if out{m} >= 0:",
+            f"        to_{m} = (out{m}*n + i)*{L}",
+            f"        store(O{m}, to_{m}, fma(scalar_load(NW{m}, lag{m}), y{m}_0, load(O{m}, to_{m})))",
+            f"    lag{m} += volume{m}",
+            f"    out{m} += 1",
+        ]
+
     def accumulate(self, m: int, v: int, text: str) -> list[str]:
         if not self.layout.recorders[m].compensated:
             return [f"s{m}_{v} = s{m}_{v} + {text}"]
@@ -127,6 +145,8 @@ class RecorderLines:
     def due(self, m: int, values: list[str]) -> list[str]:
         """What happens at the end of a period."""
         recorder, L = self.layout.recorders[m], self.L
+        if recorder.kind == "convolved":
+            return self.convolved(m, values[0])
         if recorder.kind != "bold":
             count = recorder.quantities
             if recorder.places:

@@ -183,6 +183,7 @@ def _advance(
     M = np.array(
         [x for r, (volume, _) in zip(problem.recordings, bold, strict=True) for x in (r.period, volume)]
         + [skip for _, skip in bold]
+        + [r.rows for r in problem.recordings]
         + [0],
         dtype=np.int64,
     )

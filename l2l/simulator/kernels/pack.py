@@ -127,6 +127,9 @@ class Tile:
                 slots = recording.recorder.slots
                 a.reshape(n, slots, L)[:, slots - 4 :] = flow[self.lanes].transpose(2, 1, 0)
         places = [_places(r.gain, n, real) for r in problem.recordings]
+        for m, recording in enumerate(problem.recordings):
+            if recording.response is not None:
+                places[m] = (places[m][0], recording.response.astype(real))
         self.NI, self.NW = [p for p, _ in places], [w for _, w in places]
         self.O = [aligned(r.rows * r.recorder.quantities * r.width(n) * L, real) for r in problem.recordings]
 

@@ -102,6 +102,8 @@ class _Writer:
         r = recording.recorder
         self.m = m
         self.out = np.full((problem.simulations, recording.rows, r.quantities, recording.width(problem.nodes)), np.nan)
+        if recording.response is not None:
+            self.out[:] = 0.0
         self.sums = np.zeros((r.quantities, problem.simulations, problem.nodes))
         flow = problem.balloon[m]
         self.flow = np.zeros((problem.simulations, 4, problem.nodes)) if flow is None else flow.copy()
@@ -110,7 +112,7 @@ class _Writer:
 
     def record(self, s: int, values: list[Any]) -> None:
         r = self.recording.recorder
-        mean = r.kind == "average" or (r.kind == "bold" and r.mean)
+        mean = r.kind in ("average", "convolved") or (r.kind == "bold" and r.mean)
         shown = np.stack([np.broadcast_to(v, self.sums.shape[1:]) for v in values])
         self.sums += shown
         if (s + 1) % self.recording.period:
@@ -118,6 +120,9 @@ class _Writer:
         due = self.sums / self.recording.period if mean else shown
         self.sums = np.zeros_like(self.sums)
         row = (s + 1) // self.recording.period - 1
+        if self.recording.response is not None:
+            self._convolve(row, due[0])
+            return
         if r.kind != "bold" and self.recording.gain is not None:
             self.out[:, row] = np.einsum("pn,qbn->bqp", self.recording.gain, due)
             return
@@ -132,3 +137,12 @@ class _Writer:
             if volume >= 0:
                 [value] = evaluate([signal], {name: self.flow[:, i] for i, name in enumerate(balloon.STATES)})
                 self.out[:, volume, 0] = value
+
+    def _convolve(self, row: int, mean: Array) -> None:
+        """Adds the mean of a period, (simulation, node), to the volumes that it reaches."""
+        recording = self.recording
+        assert recording.response is not None
+        for out in range(recording.rows):
+            lag = (out + recording.skip + 1) * recording.volume - 1 - row
+            if 0 <= lag < len(recording.response):
+                self.out[:, out, 0] += recording.response[lag] * mean
