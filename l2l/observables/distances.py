@@ -61,6 +61,8 @@ def ks(a: ArrayLike, b: ArrayLike) -> Any:
     Returns a number, or (...); NaN where a sample has NaN. Raises ObservableError for an empty sample.
     For FCD: `ks(triangle(simulated), triangle(empirical))`.
     """
+    from l2l.observables.steps import largest_step  # Numba, when it is needed
+
     one, two = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if min(one.ndim, two.ndim) < 1 or not (one.shape[-1] and two.shape[-1]):
         raise ObservableError(f"KS needs samples (..., value) that are not empty, but got {one.shape} and {two.shape}")
@@ -72,14 +74,5 @@ def ks(a: ArrayLike, b: ArrayLike) -> Any:
     one, two = (np.broadcast_to(x, (*shape, x.shape[-1])) for x in (np.sort(one, axis=-1), np.sort(two, axis=-1)))
     result = np.empty(shape)
     for index in np.ndindex(shape):
-        result[index] = _largest_step(one[index], two[index])
+        result[index] = largest_step(one[index], two[index])
     return _number(result)
-
-
-def _largest_step(x: Floats, y: Floats) -> float:
-    """Of sorted samples."""
-    if np.isnan(x[-1]) or np.isnan(y[-1]):  # sorted to the end
-        return float("nan")
-    both = np.concatenate([x, y])
-    apart = np.searchsorted(x, both, side="right") / len(x) - np.searchsorted(y, both, side="right") / len(y)
-    return float(np.abs(apart).max())

@@ -30,8 +30,8 @@ def _in_volumes(time: str | float, tr: float, what: str, even: bool) -> int:
         count = 2 * round(length / (2 * tr)) if even else round(length / tr)
     if count < 1:
         raise ObservableError(
-            f"{what} must last for at least {2 if even else 1} TR, but got {time!r} with tr = {tr:g} s: make it longer, "
-            "or give tr in seconds"
+            f"{what} must last for at least {2 if even else 1} TR, but got {time!r} with tr = {tr:g} s: make it "
+            "longer, or give tr in seconds"
         )
     return count
 
