@@ -5,26 +5,28 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from l2l import optimizers, provenance, runners
+from l2l import optimizers, provenance, runners, warm_start
 from l2l.errors import ExperimentError, ResumeError, StoreError
+from l2l.evaluator import Evaluator
 from l2l.individual import Evaluation, Individual
 from l2l.objective import Objective
 from l2l.optimizees.base import Optimizee
 from l2l.optimizers.base import Candidate, Optimizer, OptimizerConfig, Told
 from l2l.progress import Observer, Silent, observer_for
+from l2l.reuse import Reuse
 from l2l.runners.base import Runner
 from l2l.seeds import Purpose, branch, check_seed, evaluation_seed
 from l2l.space import Space
 from l2l.store.keep import Policy
+from l2l.warm_start import WarmStart
 
 if TYPE_CHECKING:
-    from l2l.store import RecordedGeneration, RunWriter, Store
+    from l2l.store import RecordedGeneration, RunRecord, RunWriter, Store
     from l2l.trajectory import Trajectory
 
 # Eigendecompositions differ in their last bits between processors; a search that differs by more is another search.
@@ -52,6 +54,9 @@ class Experiment:
     recordings: "all" keeps the arrays of every outcome, "none" keeps none, "best:5" those of the 5 best individuals of
     each generation.
     fail_fast: end the run at the first evaluation that is not ok.
+    reuse: take evaluations from other runs of the store where optimizee, parameters and seed are the same, and record
+    where from; see `l2l.reuse.Reuse`.
+    warm_start: a run of the store (its number, its name, or "last") whose best individuals this search begins from.
     Raises ExperimentError, or the error of the part that is amiss, before anything is evaluated.
     """
 
@@ -73,6 +78,8 @@ class Experiment:
         store: str | Path | None = None,
         recordings: str = "all",
         fail_fast: bool = False,
+        reuse: bool = False,
+        warm_start: int | str | None = None,
     ) -> None:
         self.optimizee = _as_optimizee(optimizee, space, objectives)
         self.optimizer = optimizers.create(optimizer)
@@ -90,6 +97,12 @@ class Experiment:
             raise ExperimentError(str(error)) from None
         self.recordings = recordings
         self.fail_fast = fail_fast
+        if not isinstance(reuse, bool):
+            raise ExperimentError(f"reuse must be True or False, but got {reuse!r}")
+        self.reuse = reuse
+        if warm_start is not None and (isinstance(warm_start, bool) or not isinstance(warm_start, int | str)):
+            raise ExperimentError(f"warm_start must be a run's number, its name or 'last', but got {warm_start!r}")
+        self.warm_start = warm_start
         self._build_optimizer()
         if self.generations is None and not self.optimizer.ends:
             raise ExperimentError(
@@ -120,24 +133,26 @@ class Experiment:
         from l2l.store import RunSpec, Store
 
         chosen = runners.create(self.runner if runner is None else runner)
-        spec = RunSpec(
-            name=self.name,
-            seed=self.seed,
-            space=self.optimizee.space.as_json(),
-            objectives=[objective.as_json() for objective in self.objectives],
-            optimizer=optimizers.as_json(self.optimizer),
-            optimizee=self.optimizee.describe(),
-            runner=chosen.describe(),
-            settings=self._settings(),
-            provenance=provenance.gather(script or provenance.script_of_main()),
-            fingerprint=self.optimizee.fingerprint(),
-            tags=self.tags,
-        )
-        with (
-            Store.open(store if store is not None else self.store) as opened,
-            opened.create_run(spec, recordings=self.recordings) as writer,
-        ):
-            return self._search(opened, writer, chosen, observer or Silent(), [])
+        with Store.open(store if store is not None else self.store) as opened:
+            begin = self._warm_start(opened, self.warm_start)
+            spec = RunSpec(
+                name=self.name,
+                seed=self.seed,
+                space=self.optimizee.space.as_json(),
+                objectives=[objective.as_json() for objective in self.objectives],
+                optimizer=optimizers.as_json(self.optimizer),
+                optimizee=self.optimizee.describe(),
+                runner=chosen.describe(),
+                settings=self._settings(),
+                provenance=provenance.gather(script or provenance.script_of_main()),
+                fingerprint=self.optimizee.fingerprint(),
+                tags=self.tags,
+                parent=None if begin is None else begin.run,
+            )
+            with opened.create_run(spec, recordings=self.recordings) as writer:
+                if begin is not None:
+                    writer.record_event(warm_start.EVENT, begin.as_json())
+                return self._search(opened, writer, chosen, observer or Silent(), [], begin)
 
     def resume(
         self,
@@ -158,10 +173,36 @@ class Experiment:
             record = opened.run(run)
             self._check_same_search(record)
             recorded = opened.generations(record.id)
+            begin = self._recorded_start(opened, record)
+            fresh = begin is None and self.warm_start is not None
+            if fresh:  # it was interrupted before it began
+                begin = self._warm_start(opened, record.parent)
+                if begin is None:
+                    raise ResumeError(f"run {record.id} never began, and the run it was to begin from is gone")
             with opened.continue_run(record.id, recordings=self.recordings) as writer:
+                if fresh and begin is not None:
+                    writer.record_event(warm_start.EVENT, begin.as_json())
                 if record.settings != self._settings():
                     writer.record_event("settings changed", {"from": record.settings, "to": self._settings()})
-                return self._search(opened, writer, chosen, observer or observer_for(), recorded)
+                return self._search(opened, writer, chosen, observer or observer_for(), recorded, begin)
+
+    def _warm_start(self, store: Store, run: int | str | None) -> WarmStart | None:
+        """What the search begins from. Raises the error of what is amiss, before a run is recorded."""
+        from l2l.trajectory import Trajectory
+
+        if run is None:
+            return None
+        begin = warm_start.from_run(Trajectory.open(store, run), self.optimizee.space, self.objectives)
+        self._build_optimizer().warm_start(begin.points)
+        return begin
+
+    def _recorded_start(self, store: Store, record: RunRecord) -> WarmStart | None:
+        """What a recorded search began from: its parent may have changed since, or be gone."""
+        from l2l.trajectory import Trajectory
+
+        if self.warm_start is None:
+            return None
+        return warm_start.from_record(Trajectory.open(store, record.id), self.optimizee.space)
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -169,6 +210,8 @@ class Experiment:
             "validate": self.validate,
             "recordings": self.recordings,
             "fail_fast": self.fail_fast,
+            "reuse": self.reuse,
+            "warm_start": self.warm_start,
         }
 
     def _build_optimizer(self) -> Optimizer:
@@ -183,6 +226,8 @@ class Experiment:
             "fingerprint": self.optimizee.fingerprint(),
         }
         changed = [what for what, value in mine.items() if getattr(record, what) != value]
+        if record.settings.get("warm_start") != self.warm_start:
+            changed.append("warm_start")
         if changed:
             what = ", ".join("optimizee" if name == "fingerprint" else name for name in changed)
             raise ResumeError(
@@ -191,7 +236,13 @@ class Experiment:
             )
 
     def _search(
-        self, store: Store, writer: RunWriter, runner: Runner, observer: Observer, recorded: list[RecordedGeneration]
+        self,
+        store: Store,
+        writer: RunWriter,
+        runner: Runner,
+        observer: Observer,
+        recorded: list[RecordedGeneration],
+        begin: WarmStart | None,
     ) -> Trajectory:
         from l2l.trajectory import Trajectory
 
@@ -201,8 +252,12 @@ class Experiment:
             try:
                 writer.record_summary(baselines=dict(self.optimizee.baselines()))
                 stack.enter_context(runner)
-                evaluate = _Evaluator(self, writer, runner, observer)
-                reason = self._generations(evaluate, writer, observer, {item.number: item for item in recorded})
+                evaluate = Evaluator(self, writer, runner, observer, self._reuse(store, writer))
+                optimizer = self._build_optimizer()
+                if begin is not None:
+                    optimizer.warm_start(begin.points)
+                known = {item.number: item for item in recorded}
+                reason = self._generations(optimizer, evaluate, writer, observer, known)
                 if self.validate:
                     self._validate(evaluate, Trajectory.open(store, writer.id), observer)
             except KeyboardInterrupt:
@@ -221,15 +276,20 @@ class Experiment:
         observer.finished(trajectory, reason)
         return trajectory
 
+    def _reuse(self, store: Store, writer: RunWriter) -> Reuse | None:
+        if not self.reuse:
+            return None
+        return Reuse(store, writer, self.optimizee.fingerprint(), self.seed, self.recordings)
+
     def _generations(
         self,
-        evaluate: _Evaluator,
+        optimizer: Optimizer,
+        evaluate: Evaluator,
         writer: RunWriter,
         observer: Observer,
         recorded: Mapping[int, RecordedGeneration],
     ) -> str:
         """Ask, evaluate and tell until there is a reason to stop, which is returned."""
-        optimizer = self._build_optimizer()
         for number in itertools.count():
             reason = optimizer.stop()
             if reason is not None:
@@ -299,7 +359,7 @@ class Experiment:
             return None
         return tuple(objective.loss(evaluation.fitness[objective.name]) for objective in self.objectives)
 
-    def _validate(self, evaluate: _Evaluator, trajectory: Trajectory, observer: Observer) -> None:
+    def _validate(self, evaluate: Evaluator, trajectory: Trajectory, observer: Observer) -> None:
         """Evaluate the best individuals again, with fresh noise, those that have been already left out."""
         done = {(item.generation, item.position) for item in trajectory.validated()}
         missing = [
@@ -316,38 +376,6 @@ class Experiment:
         observer.validation_begins(len(missing))
         for _ in evaluate(self.optimizee.validation(), missing):
             pass
-
-
-class _Evaluator:
-    """Evaluate individuals and record each evaluation before anyone else sees it."""
-
-    def __init__(self, experiment: Experiment, writer: RunWriter, runner: Runner, observer: Observer) -> None:
-        self.experiment = experiment
-        self.writer = writer
-        self.runner = runner
-        self.observer = observer
-
-    def __call__(self, optimizee: Optimizee, individuals: Sequence[Individual]) -> list[Evaluation]:
-        evaluations: list[Evaluation] = []
-        if not individuals:
-            return evaluations
-        for burst in self.runner.evaluate_in_bursts(optimizee, individuals):
-            light = [_without_recordings(evaluation) for evaluation in burst]
-            self.writer.record_evaluations(burst)  # which keeps the arrays that `recordings` asks for
-            self.writer.heartbeat()
-            for evaluation in light:
-                self.observer.evaluated(evaluation)
-                if self.experiment.fail_fast and not evaluation.ok:
-                    raise ExperimentError(
-                        f"fail_fast is set, and individual {evaluation.individual.generation}/"
-                        f"{evaluation.individual.position} {evaluation.status}: {evaluation.error}"
-                    )
-            evaluations += light
-        return evaluations
-
-
-def _without_recordings(evaluation: Evaluation) -> Evaluation:
-    return replace(evaluation, recordings={}) if evaluation.recordings else evaluation
 
 
 def _as_optimizee(

@@ -47,6 +47,11 @@ class Observer:
         self._count(evaluation)
         self.show(boundary=False)
 
+    def reused(self, evaluation: Evaluation) -> None:
+        """It was found in the record of another run: it says nothing of how fast this one is."""
+        self._count(evaluation)
+        self.show(boundary=False)
+
     def generation_ends(self, number: int) -> None:
         self.generation = number + 1
         self.show(boundary=True)

@@ -18,9 +18,10 @@ def print_summary(trajectory: Trajectory, reason: str, elapsed: float, console: 
     console = console or _console()
     individuals = trajectory.individuals()
     failed = int((individuals["status"] != "ok").sum()) if len(individuals) else 0
+    reused = int(individuals["worker"].fillna("").str.startswith("reused from run ").sum()) if len(individuals) else 0
     console.print(
         f"run {trajectory.run.id} finished after {elapsed:.0f} s: {reason}; "
-        f"{len(individuals)} individuals, {failed} not ok",
+        f"{len(individuals)} individuals, {failed} not ok" + (f", {reused} reused from other runs" if reused else ""),
         highlight=False,
     )
     print_best(trajectory, 5, console)

@@ -19,6 +19,12 @@ def run(
     experiment: Annotated[str | None, typer.Option(help="Which experiment, if the script holds several.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another seed than the script's.")] = None,
     generations: Annotated[int | None, typer.Option(min=1, help="Another number than the script's.")] = None,
+    reuse: Annotated[
+        bool, typer.Option("--reuse", help="Take evaluations of the same optimizee, parameters and seed from the past.")
+    ] = False,
+    warm_start: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Begin from the best individuals of this run.")
+    ] = None,
 ) -> None:
     """Run the experiment in a script, and record everything."""
     from l2l.progress import observer_for
@@ -29,6 +35,10 @@ def run(
         loaded.seed = seed
     if generations is not None:
         loaded.generations = generations
+    if reuse:
+        loaded.reuse = True
+    if warm_start is not None:
+        loaded.warm_start = run_key(warm_start)
     loaded.start(store=store, runner=runner, observer=observer_for(), script=script.resolve())
 
 
@@ -55,6 +65,8 @@ def resume(
         raise ScriptError(f"run {record.id} was not started from a script: name one with --script PATH")
     loaded = load_experiment(script or recorded, experiment)
     loaded.seed = record.seed
+    loaded.reuse = record.settings.get("reuse", False)
+    loaded.warm_start = record.settings.get("warm_start")
     if loaded.generations is not None and record.settings.get("generations") is not None:
         loaded.generations = max(loaded.generations, record.settings["generations"])
     loaded.resume(record.id, store=store, runner=runner, observer=observer_for())

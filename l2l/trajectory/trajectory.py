@@ -141,6 +141,14 @@ class Trajectory:
         _, objectives = self._column_names()
         return analysis.pareto(self.individuals(), objectives)
 
+    def pareto_individuals(self) -> list[Individual]:
+        """As `pareto`, but as individuals, to be evaluated again."""
+        front = self.pareto()
+        places = list(zip(front["generation"].tolist(), front["position"].tolist(), strict=True))
+        rows = self._rows(queries.parameters_query(self._id))
+        parameters = {(row.generation, row.position): row.parameters for row in rows}
+        return [Individual(queries.revive_parameters(self._record.space, parameters[at]), *at) for at in places]
+
     def best_per_generation(self) -> pd.DataFrame:
         """The best individual of each generation by the first objective; columns as of `individuals`."""
         _, objectives = self._column_names()
