@@ -20,7 +20,8 @@ Progress = Callable[[float], None]
 class Recording:
     """A monitor made ready: every `period` steps, of which each `volume`-th is kept after the first `skip` (BOLD).
 
-    response: what a period's mean adds to the volume that ends with it, one period later, ... (convolved BOLD).
+    response: what a period's value counts in the volume that ends with it, one period later, ... (convolved BOLD).
+    offset: what the volumes are before anything is added.
 
     gain: (place, node) weights of nodes in the sums that are kept in their stead.
     """
@@ -32,6 +33,7 @@ class Recording:
     skip: int = 0
     gain: Array | None = None
     response: Array | None = None
+    offset: float = 0.0
 
     def width(self, nodes: int) -> int:
         """Values in a row of one quantity."""

@@ -35,7 +35,6 @@ class Shown:
     """How a recording is shown: its name, the times of its rows (ms) and its variables (none: BOLD).
 
     axis: what its last axis is; "" where that is left out. labels: of that axis, if it is not the nodes.
-    offset: what is added to all values.
     """
 
     name: str
@@ -43,7 +42,6 @@ class Shown:
     variables: tuple[str, ...]
     axis: str = "node"
     labels: tuple[Any, ...] | None = None
-    offset: float = 0.0
 
 
 def recordings(
@@ -58,13 +56,12 @@ def recordings(
             raise SimulationError(f"monitors must have different names, but {name!r} is there twice; set name=")
         names.add(name)
         axis, labels, gain = _places(monitor, count)
-        offset = 0.0
         if isinstance(monitor, Bold):
             nodes, recording, times = _bold(system, monitor, dt, steps, start)
             variables: tuple[str, ...] = ()
         elif isinstance(monitor, ConvolvedBold):
             nodes, recording, times = _convolved(system, monitor, dt, steps, start)
-            variables, offset = (), haemodynamics.get(monitor.response).offset
+            variables = ()
         elif isinstance(monitor, Raw | SubSample | TemporalAverage | GlobalAverage | SpatialAverage | Projection):
             nodes, recording, times, variables = _series(system, monitor, dt, steps, start)
         else:
@@ -73,7 +70,7 @@ def recordings(
         if gain is not None:
             recording = replace(recording, gain=gain, recorder=replace(recording.recorder, places=len(gain)))
         made.append(recording)
-        shown.append(Shown(name, times, variables, axis, labels, offset))
+        shown.append(Shown(name, times, variables, axis, labels))
     return observed, tuple(made), tuple(shown)
 
 
@@ -158,10 +155,12 @@ def _convolved(
             f"interim must divide tr, but got interim = {monitor.interim!r} ms, tr = {monitor.tr!r} ms"
         )
     volumes, skip = _volumes(monitor, tr, dt, steps)
-    weights = haemodynamics.get(monitor.response).weights(period * dt)
+    response = haemodynamics.get(monitor.response)
+    weights = response.weights(period * dt)
     recorder = Recorder("convolved", 1, compensated=period > LONG_SUM, reach=len(weights))
     times = (tr * np.arange(skip + 1, volumes + 1)).astype(np.float64) * dt
-    return drive, Recording(recorder, period, volumes - skip, tr // period, skip, response=weights), times
+    recording = Recording(recorder, period, volumes - skip, tr // period, skip, None, weights, response.offset)
+    return drive, recording, times
 
 
 def _drive(system: System, monitor: Bold | ConvolvedBold) -> list[Node]:

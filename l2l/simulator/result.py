@@ -90,8 +90,6 @@ class Result(Mapping[str, Any]):
         arrays = {}
         for shown, record in zip(prepared.shown, records, strict=True):
             array = record[:, :, 0] if shown.variables == () else record
-            if shown.offset:
-                array = array + array.dtype.type(shown.offset)
             arrays[shown.name] = array if shown.axis else array[..., 0]
         return cls(
             arrays=arrays,

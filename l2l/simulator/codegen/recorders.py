@@ -25,7 +25,7 @@ class Recorder:
     kind: "sample", "average", "bold" or "convolved". quantities: how many of `Step.observed` it records.
     places: number of groups or sensors that it adds weighted nodes up for; 0: it keeps the nodes.
     reach: convolved only: for how many periods the mean of one counts.
-    mean: bold only: driven by the mean and not by the last value. compensated: sums carry their rounding errors.
+    mean: bold and convolved: driven by the mean and not by the last value. compensated: sums carry their rounding errors.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Recorder:
     @property
     def sums(self) -> int:
         """How many running sums it keeps."""
-        return self.quantities if self.kind in ("average", "convolved") or (self.kind == "bold" and self.mean) else 0
+        return self.quantities if self.kind == "average" or (self.kind != "sample" and self.mean) else 0
 
     @property
     def slots(self) -> int:
@@ -117,7 +117,7 @@ class RecorderLines:
         ]
 
     def convolved(self, m: int, value: str) -> list[str]:
-        """Adds a period's mean to the volumes that it reaches; NW holds what it counts in each."""
+        """Adds a period's value to the volumes that it reaches; NW holds what it counts in each."""
         recorders, L = len(self.layout.recorders), self.L
         return [
             f"y{m}_0 = {value}",

@@ -26,6 +26,7 @@ ABLE = frozenset(
     {
         "stimuli",
         "projections",
+        "convolution with a haemodynamic response",
         "coupling functions of pairs of nodes",
         "coupling at every stage",
         "delayed coupling in the middle of a step",
@@ -171,7 +172,13 @@ class Device:
         recorders = range(len(problem.recordings))
         S, SD, P0, P2 = (self.to_device(a) for a in (batch.S(), batch.SD(), batch.P(0), batch.P(2)))
         A = [self.to_device(batch.A(m)) for m in recorders]
-        output = [self.cuda.device_array(batch.output_size(m), batch.real) for m in recorders]
+        output = [
+            # Volumes are added to.
+            self.cuda.device_array(batch.output_size(m), batch.real)
+            if recording.response is None
+            else self.to_device(np.full(batch.output_size(m), recording.offset, batch.real))
+            for m, recording in enumerate(problem.recordings)
+        ]
         aside = [self.cuda.device_array(batch.aside_size(m), batch.real) for m in recorders]
         kept = self.cuda.device_array(batch.kept_size(), batch.real)
         lost = self.to_device(np.full(batch.lanes.size, -1, dtype=np.int64))

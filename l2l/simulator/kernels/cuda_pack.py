@@ -18,7 +18,7 @@ from l2l.simulator.problem import Outcome, Problem
 class Network:
     """What all tiles share: weights and delays as the kernel walks them, in-strengths, noise, the monitors' periods.
 
-    NI, NW: for each recording the nodes of each group or sensor, and their weights.
+    NI, NW: for each recording the nodes of each group or sensor, and their weights; or NW the response it convolves with.
     """
 
     W: NDArray[Any]
@@ -63,6 +63,9 @@ def network(problem: Problem, layout: CudaLayout) -> Network:
         *(layout.due(r.period) for r in problem.recordings),
     ]
     places = [_nodes_of_places(r.gain, real) for r in problem.recordings]
+    for m, recording in enumerate(problem.recordings):
+        if recording.response is not None:
+            places[m] = (places[m][0], _some(recording.response, real))
     return Network(
         W=W,
         D=D,

@@ -132,6 +132,8 @@ class Tile:
                 places[m] = (places[m][0], recording.response.astype(real))
         self.NI, self.NW = [p for p, _ in places], [w for _, w in places]
         self.O = [aligned(r.rows * r.recorder.quantities * r.width(n) * L, real) for r in problem.recordings]
+        for out, recording in zip(self.O, problem.recordings, strict=True):
+            out[:] = recording.offset
 
     def _ring(self) -> NDArray[Any]:
         problem, layout, L, n = self.problem, self.layout, self.layout.lanes, self.problem.nodes

@@ -103,7 +103,7 @@ class _Writer:
         self.m = m
         self.out = np.full((problem.simulations, recording.rows, r.quantities, recording.width(problem.nodes)), np.nan)
         if recording.response is not None:
-            self.out[:] = 0.0
+            self.out[:] = recording.offset
         self.sums = np.zeros((r.quantities, problem.simulations, problem.nodes))
         flow = problem.balloon[m]
         self.flow = np.zeros((problem.simulations, 4, problem.nodes)) if flow is None else flow.copy()
@@ -112,7 +112,7 @@ class _Writer:
 
     def record(self, s: int, values: list[Any]) -> None:
         r = self.recording.recorder
-        mean = r.kind in ("average", "convolved") or (r.kind == "bold" and r.mean)
+        mean = r.kind == "average" or (r.kind != "sample" and r.mean)
         shown = np.stack([np.broadcast_to(v, self.sums.shape[1:]) for v in values])
         self.sums += shown
         if (s + 1) % self.recording.period:

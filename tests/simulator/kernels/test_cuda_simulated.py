@@ -11,7 +11,7 @@ import pytest
 from numba import cuda as numba_cuda
 
 from l2l.errors import SimulationError
-from l2l.simulator import Connectome, coupling, models, monitors, noise, simulate, stimulus
+from l2l.simulator import Connectome, coupling, haemodynamics, models, monitors, noise, simulate, stimulus
 from l2l.simulator.coupling import FUNCTIONS, Coupling
 from l2l.simulator.integrators import INTEGRATORS
 from l2l.simulator.kernels import cpu, cuda, cuda_plan, reference
@@ -154,6 +154,17 @@ def test_groups_and_sensors_have_the_bits_of_the_cpu_kernel(speed: float | None)
     assert (layout.block > 1) == (speed is not None)
     same_bits(cuda.run_layout(p, layout, groups), theirs)
     same_bits(cuda.run_layout(p, dataclasses.replace(layout, lanes=2, shared=()), 1), theirs)
+
+
+@pytest.mark.parametrize("speed", [None, 1.0])
+def test_convolved_bold_has_the_bits_of_the_cpu_kernel(speed: float | None) -> None:
+    ramp = haemodynamics.Response("ramp", lambda t: 1e3 * t * np.exp(-300 * t), 1.5, offset=-0.1)
+    kept = (
+        monitors.ConvolvedBold(tr=0.4, interim=0.2, drive="r", response=ramp, skip=0.9),
+        monitors.ConvolvedBold(tr=0.3, interim=0.1, drive="r", response="Gamma", name="gamma"),
+    )
+    p = problem(speed=speed, monitors=kept, steps=37, precision="float32")
+    same_bits(cuda.run(p), cpu.run(p))
 
 
 @pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
