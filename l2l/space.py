@@ -238,7 +238,7 @@ class Space(Mapping[str, Parameter]):
         for name, parameter in parameters.items():
             # "w_p.myelin" is a part of w_p.
             if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
-                raise SpaceError(f"a parameter's name must be an identifier, or several with dots, but got {name!r}")
+                raise SpaceError(f"a parameter's name must be an identifier, but got {name!r}; dots may join several")
             if not isinstance(parameter, Real | Integer | Categorical):
                 raise SpaceError(f"parameter {name!r} must be Real, Integer or Categorical, but is {parameter!r}")
         self._parameters = dict(parameters)

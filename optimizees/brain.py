@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,18 +19,19 @@ from l2l.observables.observed import OBSERVABLES
 from l2l.observables.target import Target
 from l2l.observables.terms import TERMS
 from l2l.optimizees.base import Optimizee
+from l2l.optimizees.baselines import correlations_with
 from l2l.optimizees.fit import Fit, Goal
 from l2l.optimizees.heterogeneity import Free, FreeParameters
 from l2l.optimizees.inhibition import InhibitionControl
 from l2l.optimizees.perturbation import Perturbation
+from l2l.optimizees.source import settings_of
 from l2l.space import Space
 
 if TYPE_CHECKING:
-    from l2l.simulator.balloon import Balloon
     from l2l.simulator.connectome import Connectome
     from l2l.simulator.inhibition import Inhibition
     from l2l.simulator.model import Model
-    from l2l.simulator.monitors import Monitor
+    from l2l.simulator.monitors import Bold, ConvolvedBold, Monitor
     from l2l.simulator.result import Result
 
 # The variable of a model that is a firing rate.
@@ -55,7 +57,8 @@ class BrainNetwork(Optimizee):
     maps: (node,) arrays by name, which MapScaled may name.
     duration, transient: simulated time that counts, and the time before it that does not: "10 min", or seconds.
     tr: repetition time of the BOLD signal: "720 ms", or seconds.
-    balloon: constants of the Balloon-Windkessel model, by name or as they are.
+    bold: how BOLD is made: constants of the Balloon-Windkessel model by name, or a `monitors.Bold` or
+        `monitors.ConvolvedBold`, whose tr, skip and name are set here.
     rate: the variable of the model that is its firing rate, where rates are asked for.
     monitors: further monitors; each is an observable of its name, without the transient.
     sigma: noise amplitude, for all state variables or by name: each step adds sigma sqrt(dt) z, dt in ms.
@@ -83,7 +86,7 @@ class BrainNetwork(Optimizee):
         duration: str | float = "5 min",
         transient: str | float = "20 s",
         tr: str | float = 0.72,
-        balloon: str | Balloon = "friston2003",
+        bold: str | Bold | ConvolvedBold = "friston2003",
         rate: str | None = None,
         monitors: Sequence[Monitor] = (),
         sigma: float | Mapping[str, float] = 0.01,
@@ -113,7 +116,7 @@ class BrainNetwork(Optimizee):
         self.duration = seconds(duration)
         self.transient = seconds(transient, "transient")
         self.tr = seconds(tr, "tr")
-        self.balloon = balloon
+        self.bold = bold
         self.rate = rate
         self.sigma = sigma
         self.dt = dt
@@ -144,7 +147,7 @@ class BrainNetwork(Optimizee):
     def _simulated(self, individuals: Sequence[Individual]) -> list[Outcome | Exception]:
         settings = self._settings(individuals)
         control = self.inhibition_control
-        tuned = control.tune(self.model, self.connectome, settings, len(individuals)) if control else None
+        tuned = control.tune(self.model, self.connectome, settings, len(individuals), self.backend) if control else None
         if tuned:
             settings["parameters"] |= tuned.parameters
         result = self._run(settings)
@@ -216,7 +219,8 @@ class BrainNetwork(Optimizee):
         tr, skip = self.tr * 1e3, self._skip
         asked = list(self.monitors)
         if "bold" in self.fit.needs or not asked:
-            asked.append(monitors.Bold(tr=tr, skip=skip, constants=self.balloon))
+            how = monitors.Bold(constants=self.bold) if isinstance(self.bold, str) else self.bold
+            asked.append(replace(how, tr=tr, skip=skip, name="bold"))
         if "rates" in self.fit.needs:
             asked.append(monitors.TemporalAverage(variables=(self._rate,), period=tr, name=_RATE))
         return tuple(asked)
@@ -309,24 +313,10 @@ class BrainNetwork(Optimizee):
         """Correlation with the target of what needs no neural model: weights alone, and linear diffusion on them."""
         if self.fit.terms[0] is not TERMS["fc_corr"]:
             return {}
-        from l2l.observables.linear import (
-            best_diffusive_network,
-            best_heat_kernel,
-            best_linear_diffusion,
-            log_weights_correlation,
-        )
-
-        weights, measured = self.connectome.weights, self.goal.reference["fc"]
+        weights = self.connectome.weights
         if self.goal.nodes is not None:
             weights = weights[np.ix_(self.goal.nodes, self.goal.nodes)]
-        network, heat = best_linear_diffusion(weights, measured, _COUPLINGS), best_heat_kernel(weights, measured)
-        diffusive = best_diffusive_network(weights, measured)
-        return {
-            "log weights": log_weights_correlation(weights, measured),
-            f"best linear network with noise (g = {network.parameter:.4g})": network.correlation,
-            f"best diffusive network with noise (b = {diffusive.parameter:.3g})": diffusive.correlation,
-            f"best heat kernel (t = {heat.parameter:.3g})": heat.correlation,
-        }
+        return correlations_with(self.goal.reference["fc"], weights)
 
     def validation(self) -> BrainNetwork:
         longer = copy.copy(self)
@@ -356,18 +346,11 @@ class BrainNetwork(Optimizee):
         further = {
             "fit": self.fit.describe(),
             "regions": self.free.describe(),
-            "balloon": self.balloon if self.balloon != "friston2003" else "",
+            "bold": self.bold if isinstance(self.bold, str) and self.bold != "friston2003" else "",
+            "haemodynamics": {} if isinstance(self.bold, str) else settings_of(self.bold),
             "rate": self._rate if "rates" in self.fit.needs else "",
-            "monitors": [repr(monitor) for monitor in self.monitors],
+            "monitors": [settings_of(monitor) for monitor in self.monitors],
             "inhibition_control": self.inhibition_control.as_json() if self.inhibition_control else {},
-            "perturbation": self.perturbation.describe() if self.perturbation and "pci" in self.fit.needs else {},
+            "perturbation": settings_of(self.perturbation) if self.perturbation and "pci" in self.fit.needs else {},
         }
-        return described | {
-            name: value if isinstance(value, str | list | dict) else repr(value)
-            for name, value in further.items()
-            if value
-        }
-
-
-# Finely towards 1, where the linear network is at its best: a baseline is worth beating only if it is at its best too.
-_COUPLINGS = tuple(1 - np.logspace(0, -4, 200)[1:])
+        return described | {name: value for name, value in further.items() if value}

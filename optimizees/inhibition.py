@@ -30,12 +30,15 @@ class InhibitionControl:
         `fic_penalty`: take it off again for the bare score). The default 1 is the way from a perfect correlation to
         none, and the whole range of a Kolmogorov-Smirnov distance: no failed individual beats a sound one that fits at
         all, yet among failed ones the better fit still leads. 0 only records.
-    trials: "numerical" corrects at most so often.
+    current: nA, at which the mean excitatory current is held; None: the usual one of the method.
+    trials, tolerance: "numerical" corrects at most so often, until every node is within the tolerance (nA).
     """
 
     method: Literal["analytical", "numerical"] = "analytical"
     penalty: float = 1.0
+    current: float | None = None
     trials: int = 10
+    tolerance: float = 0.005
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -61,23 +64,32 @@ class InhibitionControl:
             )
         return parameter
 
-    def tune(self, model: Model, connectome: Connectome, settings: Mapping[str, Any], count: int) -> Inhibition:
+    def tune(
+        self, model: Model, connectome: Connectome, settings: Mapping[str, Any], count: int, backend: str
+    ) -> Inhibition:
         """The inhibition of each simulation; settings: the arguments of `simulate`."""
         from l2l.simulator import inhibition
 
+        usual = inhibition.EXCITATORY_CURRENT if self.method == "analytical" else inhibition.HELD_CURRENT
+        current = usual if self.current is None else self.current
+        parameters = settings["parameters"]
         if self.method == "analytical":
-            return inhibition.analytical(model, connectome.weights, settings["parameters"], simulations=count)
+            return inhibition.analytical(model, connectome.weights, parameters, simulations=count, current=current)
         return inhibition.numerical(
             model,
             connectome,
-            settings["parameters"],
+            parameters,
             noise=settings["noise"],
             speed=settings["speed"],
             dt=settings["dt"],
             integrator=settings["integrator"],
             seed=settings["seed"],
             precision=settings["precision"],
+            simulations=count,
+            backend=backend,
             max_trials=self.trials,
+            current=current,
+            tolerance=self.tolerance,
         )
 
     def judged(self, outcomes: Sequence[Outcome], tuned: Inhibition, objectives: Sequence[Objective]) -> list[Outcome]:

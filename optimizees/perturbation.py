@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -91,13 +91,3 @@ class Perturbation:
             response=self.response, surrogates=self.surrogates, alpha=self.alpha,
         )  # fmt: skip
         return np.asarray(found.value, dtype=np.float64)
-
-    def describe(self) -> Mapping[str, Any]:
-        """All that decides the index; JSON."""
-        own = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "stimulus"}
-        stimulus = {name: _plain(getattr(self.stimulus, name)) for name in self.stimulus.__dataclass_fields__}
-        return {**own, "stimulus": {"kind": type(self.stimulus).__name__, **stimulus}}
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, str) else np.asarray(value).tolist()

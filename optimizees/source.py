@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import textwrap
@@ -12,6 +13,14 @@ from typing import Any
 import numpy as np
 
 _DEEPEST = 8
+
+
+def settings_of(value: Any) -> Any:
+    """A dataclass of settings as JSON: its kind and its fields; arrays as lists."""
+    if not dataclasses.is_dataclass(value):
+        return value if value is None or isinstance(value, str) else np.asarray(value).tolist()
+    own = {each.name: settings_of(getattr(value, each.name)) for each in dataclasses.fields(value)}
+    return {"kind": type(value).__name__, **own}
 
 
 def fingerprint_of(function: Callable[..., Any]) -> str:
