@@ -135,7 +135,7 @@ def many(store: Store, scale: float) -> Figures:
 
 
 def one_generation(store: Store) -> object:
-    return store.query("generation = 0", runs="last")
+    return store.query("generation == 0", runs="last")
 
 
 def in_range(store: Store) -> object:

@@ -14,7 +14,7 @@ from l2l.errors import StoreError
 from l2l.store import queries
 from l2l.store.arrays import ArrayFolder
 from l2l.store.recordings import digest, portable
-from l2l.store.schema import Base, evaluations, generations, individuals, recordings, runs
+from l2l.store.schema import evaluations, generations, individuals, metadata, recordings, runs
 from l2l.store.store import Store
 
 _MOST_SHOWN = 100  # problems of one kind
@@ -110,7 +110,7 @@ def vacuum(store: Store) -> tuple[int, int]:
             connection.exec_driver_sql("VACUUM")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         else:
-            for table in Base.metadata.sorted_tables:
+            for table in metadata.sorted_tables:
                 connection.exec_driver_sql(f"VACUUM (ANALYZE) {table.name}")
     return before, _size(store)
 
@@ -139,7 +139,7 @@ def _size(store: Store) -> int:
     if store.path is not None:
         files = (Path(f"{store.path}{end}") for end in ("", "-wal"))
         return beside + sum(file.stat().st_size for file in files if file.exists())
-    tables = ", ".join(f"pg_total_relation_size('{table.name}')" for table in Base.metadata.sorted_tables)
+    tables = ", ".join(f"pg_total_relation_size('{table.name}')" for table in metadata.sorted_tables)
     sizes = store.read(lambda connection: connection.exec_driver_sql(f"SELECT {tables}").one())
     return beside + sum(sizes)
 

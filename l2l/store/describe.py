@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql, sqlite
 
 from l2l.store.migrations import REVISIONS
-from l2l.store.schema import Base
+from l2l.store.schema import metadata
 
 _HEAD = """\
 # The database
@@ -138,8 +137,7 @@ GROUP BY run_id, name, dtype, codec ORDER BY bytes DESC""",
 def describe() -> str:
     """The text of docs/schema.md."""
     parts = [_HEAD.format(revision=REVISIONS[-1]), _PLACES, "\n## Tables\n"]
-    models = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
-    parts += [_table(models[name]) for name in sorted(models, key=_ORDER.index)]
+    parts += [_table(table) for table in sorted(metadata.sorted_tables, key=lambda table: _ORDER.index(table.name))]
     parts.append("\n## Ten queries\n")
     for number, query in enumerate(QUERIES, 1):
         parts.append(f"\n{number}. {query.question}\n")
@@ -158,9 +156,8 @@ def _code(sql: str) -> str:
     return f"\n   ```sql\n{indented}\n   ```\n"
 
 
-def _table(model: type[Base]) -> str:
-    table = cast(Table, model.__table__)
-    text = inspect.cleandoc(model.__doc__ or "")
+def _table(table: Table) -> str:
+    text = table.info["about"]
     lines = [f"\n### {table.name}\n\n{text}\n\n", "| column | SQLite | PostgreSQL | |\n", "| --- | --- | --- | --- |\n"]
     lines += [_column(column) for column in table.columns]
     laws = [

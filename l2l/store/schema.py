@@ -1,4 +1,4 @@
-"""The tables, the same on SQLite and PostgreSQL.
+"""The tables, the same on SQLite and PostgreSQL; what each is for stands in its `info["about"]`.
 
 Times are seconds since the epoch, UTC. JSON stands where the shape belongs to the user; see `l2l.store.plain` for how
 values are written. A change here needs a migration in `migrations/versions`: a test compares the two.
@@ -6,12 +6,13 @@ values are written. A change here needs a migration in `migrations/versions`: a 
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    Column,
     Dialect,
     Double,
     ForeignKey,
@@ -25,7 +26,6 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 RUN_STATUSES = ("running", "finished", "interrupted", "failed")
 
@@ -49,220 +49,203 @@ class Unsigned64(TypeDecorator[int]):
 Json = JSON(none_as_null=True)
 
 
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "pk": "pk_%(table_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        }
-    )
-    type_annotation_map = {str: Text(), int: Integer(), float: Double(), dict[str, Any]: Json, list[Any]: Json}  # noqa: RUF012
-
-
-class Run(Base):
-    """One experiment: its configuration and how it ended."""
-
-    __tablename__ = "runs"
-    __table_args__ = (
-        CheckConstraint("status IN ('running', 'finished', 'interrupted', 'failed')", name="status"),
-        Index("ix_runs_name", "name"),
-        {"sqlite_autoincrement": True},  # the id of a deleted run is never given again
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
-    tags: Mapped[list[Any]]
-    status: Mapped[str]
-    seed: Mapped[str]  # decimal digits: it may be of any size
-    created: Mapped[float]
-    finished: Mapped[float | None]
-    stop_reason: Mapped[str]
-    space: Mapped[dict[str, Any]]
-    objectives: Mapped[list[Any]]
-    optimizer: Mapped[dict[str, Any]]
-    optimizee: Mapped[dict[str, Any]]
-    runner: Mapped[dict[str, Any]]
-    settings: Mapped[dict[str, Any]]
-    provenance: Mapped[dict[str, Any]]
-    fingerprint: Mapped[str]
-    parent_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
-    summary: Mapped[dict[str, Any]]
-
-
-class DriverRow(Base):
-    """The process that writes a run, while there is one. A table of its own: heartbeats would rewrite all of `runs`."""
-
-    __tablename__ = "drivers"
-
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    token: Mapped[str]
-    host: Mapped[str]
-    pid: Mapped[int]
-    started: Mapped[float]
-    heartbeat: Mapped[float]
-
-
-class Generation(Base):
-    """What an optimizer asked for at once.
-
-    told_at: when the optimizer was told its evaluations, in the order of their positions; NULL until then.
-    best: the smallest loss in it; NULL until told, or if no evaluation gave one. What looks for the best individuals of
-    a run need only look into the generations whose best is good enough: an index over all losses would cost more.
-    """
-
-    __tablename__ = "generations"
-    __table_args__ = (CheckConstraint("number >= 0", name="number"), CheckConstraint("size >= 0", name="size"))
-
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    asked_at: Mapped[float]
-    told_at: Mapped[float | None]
-    size: Mapped[int]
-    best: Mapped[float | None]
-    summary: Mapped[dict[str, Any] | None]
-
-
-class WorkerRow(Base):
-    """Where evaluations of a run were computed: said once here, not with each of them.
-
-    name: as the runner calls it, usually an address. job: of the batch system. "" where unknown.
-    """
-
-    __tablename__ = "workers"
-    __table_args__ = (UniqueConstraint("run_id", "name", "host", "device", "job"),)
-
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    name: Mapped[str]
-    host: Mapped[str]
-    device: Mapped[str]
-    job: Mapped[str]
-
-
-class IndividualRow(Base):
-    """A point of the space, known by its place in the run.
-
-    parents: [[generation, position], ...]
-    """
-
-    __tablename__ = "individuals"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["run_id", "generation"], ["generations.run_id", "generations.number"], ondelete="CASCADE"
-        ),
-        CheckConstraint("position >= 0", name="position"),
-        # Its rows lie in the order of the key: no second copy of it.
-        {"sqlite_with_rowid": False},
-    )
-
-    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    generation: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    parameters: Mapped[dict[str, Any]]
-    seed: Mapped[int] = mapped_column(Unsigned64)
-    parents: Mapped[list[Any] | None]
-
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
 
 _PLACE = ("run_id", "generation", "position")
 _KEY = (*_PLACE, "replicate", "task", "attempt")
 
 
-class EvaluationRow(Base):
-    """One attempt to evaluate an individual. Rows are written once, but for `loss`.
-
-    replicate: 0 is what the optimizer is told; others are evaluations anew, with fresh noise.
-    loss: the first objective, sign-corrected: smaller is better. NULL unless the status is ok, it is replicate 0 of no
-    task, and no later attempt stands in its place: at most one evaluation of an individual has one.
-    seed: NULL where it is the individual's own.
-    fitness, measurements: NULL where there are none.
-    """
-
-    __tablename__ = "evaluations"
-    __table_args__ = (
-        ForeignKeyConstraint(_PLACE, [f"individuals.{name}" for name in _PLACE], ondelete="CASCADE"),
-        # Deferred: PostgreSQL deletes a run's workers before their evaluations.
-        ForeignKeyConstraint(
-            ["run_id", "worker"], ["workers.run_id", "workers.number"], deferrable=True, initially="DEFERRED"
-        ),
-        CheckConstraint("status IN ('ok', 'failed', 'timeout', 'lost', 'invalid')", name="status"),
-        CheckConstraint("replicate >= 0", name="replicate"),
-        CheckConstraint("attempt >= 1", name="attempt"),
-        CheckConstraint("loss IS NULL OR (status = 'ok' AND replicate = 0 AND task = '')", name="loss"),
-        {"sqlite_with_rowid": False},
-    )
-
-    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    generation: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    replicate: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    task: Mapped[str] = mapped_column(primary_key=True)
-    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    status: Mapped[str]
-    loss: Mapped[float | None]
-    fitness: Mapped[dict[str, Any] | None]
-    measurements: Mapped[dict[str, Any] | None]
-    seed: Mapped[int | None] = mapped_column(Unsigned64)
-    started: Mapped[float]
-    seconds: Mapped[float]
-    worker: Mapped[int | None]
-    error: Mapped[str]
-    traceback: Mapped[str]
+def _needed(name: str, kind: Any, *more: Any) -> Column[Any]:
+    """A column that is never NULL."""
+    return Column(name, kind, *more, nullable=False)
 
 
-class RecordingRow(Base):
-    """An array of an evaluation: inside (`data`) or, as Zarr, beside the database (`uri`).
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _needed("name", Text),
+    _needed("tags", Json),
+    _needed("status", Text),
+    _needed("seed", Text),  # decimal digits: it may be of any size
+    _needed("created", Double),
+    Column("finished", Double),
+    _needed("stop_reason", Text),
+    _needed("space", Json),
+    _needed("objectives", Json),
+    _needed("optimizer", Json),
+    _needed("optimizee", Json),
+    _needed("runner", Json),
+    _needed("settings", Json),
+    _needed("provenance", Json),
+    _needed("fingerprint", Text),
+    Column("parent_id", Integer, ForeignKey("runs.id", ondelete="SET NULL")),
+    _needed("summary", Json),
+    CheckConstraint("status IN ('running', 'finished', 'interrupted', 'failed')", name="status"),
+    Index("ix_runs_name", "name"),
+    sqlite_autoincrement=True,
+    info={"about": """One experiment: its configuration and how it ended."""},
+)
 
-    shape: sizes. dims: a name for each of them, or NULL. coordinates: {dim: {"values" | "start" and "step", "unit"}}.
-    sha256: of the array's bytes, little-endian and in C order, whatever the codec.
-    uri: a path below the folder of arrays, with slashes.
-    """
+drivers = Table(
+    "drivers",
+    metadata,
+    Column("run_id", Integer, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    _needed("token", Text),
+    _needed("host", Text),
+    _needed("pid", Integer),
+    _needed("started", Double),
+    _needed("heartbeat", Double),
+    info={
+        "about": """The process that writes a run, while there is one.
 
-    __tablename__ = "recordings"
-    __table_args__ = (
-        ForeignKeyConstraint(_KEY, [f"evaluations.{name}" for name in _KEY], ondelete="CASCADE"),
-        CheckConstraint("(data IS NULL) <> (uri IS NULL)", name="place"),
-    )
+A table of its own: heartbeats would rewrite all of `runs`."""
+    },
+)
 
-    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    generation: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    replicate: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    task: Mapped[str] = mapped_column(primary_key=True)
-    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    dtype: Mapped[str]
-    shape: Mapped[list[Any]]
-    dims: Mapped[list[Any] | None]
-    coordinates: Mapped[dict[str, Any] | None]
-    unit: Mapped[str]
-    codec: Mapped[str]
-    sha256: Mapped[str]
-    uri: Mapped[str | None]
+generations = Table(
+    "generations",
+    metadata,
+    Column("run_id", Integer, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _needed("asked_at", Double),
+    Column("told_at", Double),
+    _needed("size", Integer),
+    Column("best", Double),
+    Column("summary", Json),
+    CheckConstraint("number >= 0", name="number"),
+    CheckConstraint("size >= 0", name="size"),
+    info={
+        "about": """What an optimizer asked for at once.
+
+told_at: when the optimizer was told its evaluations, in the order of their positions; NULL until then.
+best: the smallest loss in it; NULL until told, or if no evaluation gave one. What looks for the best individuals of
+a run need only look into the generations whose best is good enough: an index over all losses would cost more."""
+    },
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("run_id", Integer, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _needed("name", Text),
+    _needed("host", Text),
+    _needed("device", Text),
+    _needed("job", Text),
+    UniqueConstraint("run_id", "name", "host", "device", "job"),
+    info={
+        "about": """Where evaluations of a run were computed: said once here, not with each of them.
+
+name: as the runner calls it, usually an address. job: of the batch system. "" where unknown."""
+    },
+)
+
+individuals = Table(
+    "individuals",
+    metadata,
+    Column("run_id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    _needed("parameters", Json),
+    _needed("seed", Unsigned64),
+    Column("parents", Json),
+    ForeignKeyConstraint(["run_id", "generation"], ["generations.run_id", "generations.number"], ondelete="CASCADE"),
+    CheckConstraint("position >= 0", name="position"),
+    sqlite_with_rowid=False,
+    info={
+        "about": """A point of the space, known by its place in the run.
+
+parents: [[generation, position], ...]"""
+    },
+)
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("run_id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("replicate", Integer, primary_key=True, autoincrement=False),
+    Column("task", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    _needed("status", Text),
+    Column("loss", Double),
+    Column("fitness", Json),
+    Column("measurements", Json),
+    Column("seed", Unsigned64),
+    _needed("started", Double),
+    _needed("seconds", Double),
+    Column("worker", Integer),
+    _needed("error", Text),
+    _needed("traceback", Text),
+    ForeignKeyConstraint(_PLACE, [f"individuals.{name}" for name in _PLACE], ondelete="CASCADE"),
+    ForeignKeyConstraint(
+        ["run_id", "worker"], ["workers.run_id", "workers.number"], deferrable=True, initially="DEFERRED"
+    ),
+    CheckConstraint("status IN ('ok', 'failed', 'timeout', 'lost', 'invalid')", name="status"),
+    CheckConstraint("replicate >= 0", name="replicate"),
+    CheckConstraint("attempt >= 1", name="attempt"),
+    CheckConstraint("loss IS NULL OR (status = 'ok' AND replicate = 0 AND task = '')", name="loss"),
+    sqlite_with_rowid=False,
+    info={
+        "about": """One attempt to evaluate an individual. Rows are written once, but for `loss`.
+
+replicate: 0 is what the optimizer is told; others are evaluations anew, with fresh noise.
+loss: the first objective, sign-corrected: smaller is better. NULL unless the status is ok, it is replicate 0 of no
+task, and no later attempt stands in its place: at most one evaluation of an individual has one.
+seed: NULL where it is the individual's own.
+fitness, measurements: NULL where there are none."""
+    },
+)
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("run_id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("replicate", Integer, primary_key=True, autoincrement=False),
+    Column("task", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    _needed("dtype", Text),
+    _needed("shape", Json),
+    Column("dims", Json),
+    Column("coordinates", Json),
+    _needed("unit", Text),
+    _needed("codec", Text),
+    _needed("sha256", Text),
+    Column("uri", Text),
     # Last: SQLite reads the columns before it without touching the pages that hold it.
-    data: Mapped[bytes | None] = mapped_column(LargeBinary)
+    Column("data", LargeBinary),
+    ForeignKeyConstraint(_KEY, [f"evaluations.{name}" for name in _KEY], ondelete="CASCADE"),
+    CheckConstraint("(data IS NULL) <> (uri IS NULL)", name="place"),
+    info={
+        "about": """An array of an evaluation: inside (`data`) or, as Zarr, beside the database (`uri`).
 
+shape: sizes. dims: a name for each of them, or NULL. coordinates: {dim: {"values" | "start" and "step", "unit"}}.
+sha256: of the array's bytes, little-endian and in C order, whatever the codec.
+uri: a path below the folder of arrays, with slashes."""
+    },
+)
 
-class Event(Base):
-    """Something worth knowing that happened to a run."""
-
-    __tablename__ = "events"
-    __table_args__ = (Index("ix_events_run_id", "run_id"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
-    at: Mapped[float]
-    kind: Mapped[str]
-    details: Mapped[dict[str, Any]]
-
-
-runs = cast(Table, Run.__table__)
-drivers = cast(Table, DriverRow.__table__)
-generations = cast(Table, Generation.__table__)
-workers = cast(Table, WorkerRow.__table__)
-individuals = cast(Table, IndividualRow.__table__)
-evaluations = cast(Table, EvaluationRow.__table__)
-recordings = cast(Table, RecordingRow.__table__)
-events = cast(Table, Event.__table__)
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _needed("run_id", Integer, ForeignKey("runs.id", ondelete="CASCADE")),
+    _needed("at", Double),
+    _needed("kind", Text),
+    _needed("details", Json),
+    Index("ix_events_run_id", "run_id"),
+    info={"about": """Something worth knowing that happened to a run."""},
+)

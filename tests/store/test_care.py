@@ -14,7 +14,7 @@ from l2l.individual import Individual
 from l2l.store import RunSpec, Store, arrays
 from l2l.store.care import check, vacuum
 from l2l.store.remove import holdings, remove_run
-from l2l.store.schema import Base
+from l2l.store.schema import metadata
 from l2l.trajectory import Trajectory
 
 
@@ -50,7 +50,7 @@ def change(store, statement, **values):
 def test_a_removed_run_leaves_nothing_and_others_whole(filled):
     assert str(holdings(filled, 1)) == "1 generations, 4 individuals, 4 evaluations, 2 arrays"
     remove_run(filled, 1)
-    for table in Base.metadata.sorted_tables:
+    for table in metadata.sorted_tables:
         column = "id" if table.name == "runs" else "run_id"
         query = text(f"SELECT count(*) FROM {table.name} WHERE {column} = 1")
         assert filled.read(lambda connection: connection.execute(query).scalar()) == 0, table.name  # noqa: B023

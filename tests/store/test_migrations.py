@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, inspect, text
 from l2l.errors import StoreError
 from l2l.store import Store, migrations
 from l2l.store.engine import connect, locate
-from l2l.store.schema import Base
+from l2l.store.schema import metadata
 
 NEXT = """
 import sqlalchemy as sa
@@ -68,9 +68,9 @@ def test_the_migrations_and_the_fast_path_give_the_same_schema(url):
     slow = description(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": migrations.VERSION_TABLE})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, metadata) == []
     with engine.begin() as connection:
-        for table in (*Base.metadata.sorted_tables[::-1], migrations._version):
+        for table in (*metadata.sorted_tables[::-1], migrations._version):
             table.drop(connection)
         migrations.create(connection)
     assert description(engine) == slow

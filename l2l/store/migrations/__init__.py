@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, Strin
 
 from l2l.errors import StoreError
 from l2l.store.engine import Location
-from l2l.store.schema import Base, runs
+from l2l.store.schema import metadata, runs
 from l2l.store.views import create_view
 
 #: Every version of the schema, oldest first.
@@ -35,7 +35,7 @@ def revision(connection: Connection, location: Location) -> str | None:
     """
     if not connection.dialect.has_table(connection, VERSION_TABLE):
         tables = set(inspect(connection).get_table_names())
-        foreign = sorted(tables & set(Base.metadata.tables)) or (sorted(tables) if location.path else [])
+        foreign = sorted(tables & set(metadata.tables)) or (sorted(tables) if location.path else [])
         if foreign:
             raise StoreError(
                 f"the database {location.label} belongs to another program: it has the tables "
@@ -53,7 +53,7 @@ def revision(connection: Connection, location: Location) -> str | None:
 
 def create(connection: Connection) -> None:
     """All tables at once, marked as the newest version: the same as every migration in turn, but in milliseconds."""
-    Base.metadata.create_all(connection)
+    metadata.create_all(connection)
     _version.create(connection)
     connection.execute(_version.insert().values(version_num=REVISIONS[-1]))
 

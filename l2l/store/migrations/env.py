@@ -2,14 +2,14 @@
 
 from alembic import context
 
-from l2l.store.schema import Base
+from l2l.store.schema import metadata
 
 _config = context.config
 _connection = _config.attributes["connection"]
 
 context.configure(
     connection=_connection,
-    target_metadata=Base.metadata,
+    target_metadata=metadata,
     version_table=_config.attributes["version_table"],
     render_as_batch=_connection.dialect.name == "sqlite",  # SQLite alters tables by copying them
     transactional_ddl=True,
