@@ -20,14 +20,15 @@ from l2l.errors import SimulationError
 from l2l.simulator import models
 from l2l.simulator.codegen.calculus import differentiate
 from l2l.simulator.codegen.expression import Node, evaluate
+from l2l.simulator.codegen.recorders import Recorder
 from l2l.simulator.codegen.system import System, compose
 from l2l.simulator.coupling import Coupling, Given, as_terms
 from l2l.simulator.integrators import Integrator
 from l2l.simulator.model import Model
-from l2l.simulator.monitors import TemporalAverage, steps_of
+from l2l.simulator.monitors import Raw, steps_of
 from l2l.simulator.noise import Additive
 from l2l.simulator.prepare import prepare, values_of_parameters
-from l2l.simulator.problem import Problem
+from l2l.simulator.problem import CONVOLUTION, Problem, Recording
 from l2l.simulator.simulate import Network, engine_of
 from l2l.simulator.stimulus import Stimulus
 from l2l.simulator.values import Values, broadcast_values, size_of_ensemble
@@ -46,17 +47,22 @@ FALLBACK = 1.0  # nA, where there is no inhibition that does it (as in cuBNM)
 
 @dataclass(frozen=True)
 class Names:
-    """What a model calls the parts of its feedback inhibition: parameter, gating variables, excitatory current."""
+    """What a model calls the parts of its feedback inhibition.
+
+    weight: the parameter. excitatory, inhibitory: gating variables. current: of the excitatory population.
+    arriving: the part of that current that comes from the network, an expression.
+    """
 
     weight: str
     excitatory: str
     inhibitory: str
     current: str
+    arriving: str
 
 
 CONTROLLED: dict[str, Names] = {
-    "ReducedWongWangFIC": Names("wIE", "S_E", "S_I", "I_E"),
-    "ReducedWongWangExcInh": Names("J_i", "S_e", "S_i", "I_e"),
+    "ReducedWongWangFIC": Names("wIE", "S_E", "S_I", "I_E", "J_N*c"),
+    "ReducedWongWangExcInh": Names("J_i", "S_e", "S_i", "I_e", "network"),
 }
 
 
@@ -157,6 +163,7 @@ def numerical(
     tolerance: float = 0.005,
     settle: float = 1000.0,
     window: float = 9000.0,
+    sampling: float = 1.0,
     delta: float = 0.02,
 ) -> Inhibition:
     """The inhibition that holds the mean excitatory current at its target, found by simulating and correcting.
@@ -165,7 +172,7 @@ def numerical(
     start: where to begin: an `Inhibition`, or nA as parameters are given; None: `analytical`.
     max_trials: corrections at most, each followed by a run of its simulation, with the same noise.
     current, tolerance: where the mean current should be, and within what, nA.
-    settle, window: ms at the start of a run that do not count, and after them the ms that are averaged over.
+    settle, window, sampling: the mean is over the currents at `settle`, `settle + sampling`, ... `settle + window` ms.
     delta: nA, first step of a correction.
 
     At each node whose mean current is off, inhibition moves by delta: up where the current is above, down (never below
@@ -178,9 +185,14 @@ def numerical(
     model = models.get(model) if isinstance(model, str) else model
     names = names_of(model)
     given = {name: value for name, value in (parameters or {}).items() if name != names.weight}
-    _check(max_trials, {"tolerance": tolerance, "window": window, "delta": delta}, settle)
-    skipped = steps_of(settle, dt, "settle") if settle else 0
-    period = math.gcd(skipped, steps_of(window, dt, "window"))
+    _check(max_trials, {"tolerance": tolerance, "delta": delta})
+    period = steps_of(sampling, dt, "sampling")
+    before, averaged = steps_of(settle, dt, "settle"), steps_of(window, dt, "window")
+    for name, steps in (("settle", before), ("window", averaged)):
+        if steps % period:
+            raise SimulationError(f"sampling must divide {name}, but got {name} = {steps * dt:g} ms, {sampling!r} ms")
+    if before < 2:
+        raise SimulationError(f"settle must be two steps or more, but got settle = {settle!r} ms, dt = {dt!r} ms")
     told = start.w_IE if isinstance(start, Inhibition) else start
     if simulations is None and np.ndim(told) == 2 and len(told) > 1:
         simulations = len(told)
@@ -189,11 +201,12 @@ def numerical(
         # Neither 0 nor 1, which would be folded into the equations.
         parameters={**given, names.weight: 0.5}, coupling=coupling, integrator=integrator, noise=noise,
         duration=settle + window, dt=dt, speed=speed, initial=initial, seed=seed, simulations=simulations,
-        monitors=(TemporalAverage(period=period * dt, variables=names.current),), stimulus=stimulus,
+        monitors=(Raw(variables=names.current), Raw(variables=names.arriving, name="arriving")), stimulus=stimulus,
         precision="float64" if backend == "reference" else precision,
     )  # fmt: skip
     needs = frozenset[str]().union(*(problem.needs() for _, problem in prepared.problems))
-    engine = engine_of(backend, False, False, needs)
+    engine = engine_of(backend, False, False, needs | {CONVOLUTION})
+    summed = _samples(before, averaged, period)
     count, nodes = prepared.simulations, len(connectome.weights)
     if told is None:
         told = analytical(model, connectome.weights, given, coupling=coupling, simulations=count).w_IE
@@ -207,10 +220,10 @@ def numerical(
         for group, problem in prepared.problems:
             mine = np.isin(members, group)
             if mine.any():
-                chosen = np.searchsorted(group, members[mine])
-                record = engine(_part(problem, chosen, names, w_IE[members[mine]]), threads, None)
-                rows = record.records[0][:, skipped // period :, 0]
-                means[mine] = np.where((record.diverged < 0)[:, None], rows.mean(axis=1, dtype=np.float64), np.nan)
+                part = _part(problem, np.searchsorted(group, members[mine]), names, w_IE[members[mine]])
+                outcome = engine(replace(part, recordings=summed), threads, None)
+                mean = sum(record[:, 0, 0].astype(np.float64) for record in outcome.records)
+                means[mine] = np.where((outcome.diverged < 0)[:, None], mean, np.nan)
         return means
 
     step = np.full((count, nodes), delta)
@@ -234,14 +247,32 @@ def numerical(
         trials[left] += 1
 
 
-def _check(max_trials: int, positive: Mapping[str, float], settle: float) -> None:
+def _samples(before: int, averaged: int, period: int) -> tuple[Recording, Recording]:
+    """What the kernel adds up of the current, and of what of it arrives from the network, in steps.
+
+    The current at a time is that of the step which ends then, as in cuBNM: made of the state before it, and of what
+    arrives from that. What is recorded after a step joins its new state to what arrived in it, so the current is taken
+    a step earlier, and what arrives a step later is put in the place of what arrived then.
+    """
+    ends = np.arange(before, before + averaged + 1, period)
+    steps, share = before + averaged, 1 / len(ends)
+    current, arriving = np.zeros(averaged + 2), np.zeros(averaged + 2)  # by steps before the last
+    np.add.at(current, steps - ends + 1, share)
+    np.add.at(arriving, steps - ends + 1, -share)
+    np.add.at(arriving, steps - ends, share)
+    recorder = Recorder("convolved", 1, mean=False, reach=averaged + 2)
+    return (
+        Recording(recorder, 1, 1, volume=steps, response=current),
+        Recording(recorder, 1, 1, volume=steps, response=arriving),
+    )
+
+
+def _check(max_trials: int, positive: Mapping[str, float]) -> None:
     if max_trials < 0:
         raise SimulationError(f"max_trials >= 0 must hold, but got {max_trials}")
     for name, value in positive.items():
         if not (math.isfinite(value) and value > 0):
             raise SimulationError(f"{name} > 0 must hold, but got {value!r}")
-    if not (math.isfinite(settle) and settle >= 0):
-        raise SimulationError(f"settle >= 0 must hold, but got {settle!r} ms")
 
 
 def _part(problem: Problem, chosen: NDArray[np.int64], names: Names, w_IE: Array) -> Problem:

@@ -14,6 +14,7 @@ from l2l.simulator.stimulus import Wave
 
 Array = NDArray[np.float64]
 Progress = Callable[[float], None]
+CONVOLUTION = "convolution with a haemodynamic response"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ class Problem:
         asked = {
             "stimuli": bool(self.waves),
             "projections": any(r.gain is not None for r in self.recordings),
-            "convolution with a haemodynamic response": any(r.response is not None for r in self.recordings),
+            CONVOLUTION: any(r.response is not None for r in self.recordings),
             "coupling functions of pairs of nodes": bool(self.step.pairs),
             "coupling at every stage": bool(self.step.stages),
             "delayed coupling in the middle of a step": bool(self.step.midpoints),
@@ -91,12 +92,16 @@ class Problem:
         return int(self.state.shape[2])
 
 
+#: A state beyond it has run away: no model has such numbers in any unit, and float32 holds them still.
+RUNAWAY = 1e12
+
+
 @dataclass(eq=False)
 class Outcome:
     """What a kernel leaves.
 
     records: for each recording (simulation, row, quantity, node or place). diverged: (simulation,) the step by
-    which a state was no longer finite, or -1. state, compensation, sends, balloon: as in Problem, at the end.
+    which a state was not finite or beyond `RUNAWAY`, or -1. state, compensation, sends, balloon: as in Problem, at the end.
     """
 
     records: list[NDArray[np.floating]]

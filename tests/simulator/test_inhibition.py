@@ -65,24 +65,19 @@ def test_analytical_inhibition_is_that_of_the_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", tuned_files(trials=True))
 def test_numerical_inhibition_takes_the_trials_of_the_file(name: str) -> None:
-    file, run = opened(name)
-    settings = json.loads(str(file.data["settings"]))
-    drawn = run["noise"] and replace(run["noise"], given=run["noise"].given[: round(10_000 / file.dt)])
+    file, _ = opened(name)
+    trials = int(json.loads(str(file.data["settings"]))["max_fic_trials"])
     keys = ("model", "connectome", "parameters", "coupling", "dt", "initial", "speed")
-    found = inhibition.numerical(
-        **{key: run[key] for key in keys}, noise=drawn, max_trials=int(settings["max_fic_trials"]), precision="float64"
-    )
-    np.testing.assert_array_equal(found.trials, file.data["fic_ntrials"])
-    np.testing.assert_array_equal(found.converged, ~file.data["fic_failed"])
-    if drawn is None:
-        # Every step moves by at least 0.001 nA; the start errs as above.
-        np.testing.assert_allclose(found.w_IE, file.data["fic_wIE"], rtol=1e-8)
-    else:
-        # We average over all steps, cuBNM over every tenth: where noise leaves a node at the limit they may decide
-        # otherwise, once in a while, by one step of at most 0.02 nA.
-        differ = np.abs(found.w_IE - file.data["fic_wIE"]) > 1e-6
-        assert differ.mean() < 0.05
-        np.testing.assert_allclose(found.w_IE, file.data["fic_wIE"], atol=0.041)
+    parts = []
+    for run in file.runs():
+        drawn = run["noise"] and replace(run["noise"], given=run["noise"].given[: round(10_000 / file.dt)])
+        chosen = {key: run[key] for key in keys}
+        parts.append(inhibition.numerical(**chosen, noise=drawn, max_trials=trials, precision="float64"))
+    np.testing.assert_array_equal(np.concatenate([part.trials for part in parts]), file.data["fic_ntrials"])
+    np.testing.assert_array_equal(np.concatenate([part.converged for part in parts]), ~file.data["fic_failed"])
+    w_IE = np.concatenate([part.w_IE for part in parts])
+    # Every step moves by at least 0.001 nA; the start errs as above.
+    np.testing.assert_allclose(w_IE, file.data["fic_wIE"], rtol=1e-8)
 
 
 def network(nodes: int = 12) -> Connectome:
@@ -172,9 +167,13 @@ def test_numerical_inhibition_holds_the_mean_current() -> None:
         "ReducedWongWangFIC", network(), duration=1500.0, dt=0.5, integrator="euler", noise=noise.Additive(sigma=0.005),
         parameters={"J_N": 0.15, **found.parameters}, coupling=coupling.Scaling(np.array([[0.2], [0.5], [0.8], [2.5]])),
         initial={"S_E": 0.16, "S_I": 0.04}, precision="float64", backend="cpu", seed=7,
-        monitors=[monitors.TemporalAverage(period=500.0, variables="I_E")],
+        monitors=[monitors.Raw(variables=("S_E", "S_I"))],
     )  # fmt: skip
-    means = result.array("average")[:, 1:, 0].mean(axis=1)
+    # Of each ms from 500 to 1500 that of the step which ends then, so of the state before it.
+    S_E, S_I = np.moveaxis(result.array("raw")[:, 998::2], 2, 0)
+    arrives = np.array([0.2, 0.5, 0.8, 2.5])[:, None, None] * S_E @ network().weights.T
+    I_E = 0.382 + 1.4 * 0.15 * S_E + 0.15 * arrives - found.w_IE[:, None] * S_I
+    means = I_E.mean(axis=1)
     worst = np.abs(means - inhibition.HELD_CURRENT).max(axis=1)
     np.testing.assert_allclose(found.deviation, worst, rtol=1e-9)
     np.testing.assert_array_equal(worst <= 0.005, found.converged)
@@ -203,6 +202,8 @@ def test_delays_and_speeds_of_their_own() -> None:
         (lambda: trial_run(max_trials=-1), "max_trials >= 0"),
         (lambda: trial_run(tolerance=0.0), "tolerance > 0"),
         (lambda: trial_run(window=0.3), "window must be a multiple of dt"),
+        (lambda: trial_run(sampling=3.0), "sampling must divide settle"),
+        (lambda: trial_run(settle=0.5, sampling=0.5), "two steps or more"),
         (lambda: trial_run(start=np.full((4, 12), -1.0)), "0 <= wIE"),
         (lambda: trial_run(backend="gpu"), "unknown backend 'gpu'"),
     ],

@@ -25,7 +25,8 @@ class Recorder:
     kind: "sample", "average", "bold" or "convolved". quantities: how many of `Step.observed` it records.
     places: number of groups or sensors that it adds weighted nodes up for; 0: it keeps the nodes.
     reach: convolved only: for how many periods the mean of one counts.
-    mean: bold and convolved: driven by the mean and not by the last value. compensated: sums carry their rounding errors.
+    mean: bold and convolved: driven by the mean and not by the last value.
+    compensated: sums carry their rounding errors.
     """
 
     kind: str

@@ -18,7 +18,8 @@ from l2l.simulator.problem import Outcome, Problem
 class Network:
     """What all tiles share: weights and delays as the kernel walks them, in-strengths, noise, the monitors' periods.
 
-    NI, NW: for each recording the nodes of each group or sensor, and their weights; or NW the response it convolves with.
+    NI, NW: for each recording the nodes of each group or sensor, and their weights; or NW the response that it is
+        convolved with.
     """
 
     W: NDArray[Any]
