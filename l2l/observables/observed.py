@@ -65,7 +65,9 @@ class Observed(Mapping[str, Any]):
     def _computed(self, name: str) -> Any:
         observable = OBSERVABLES.get(name)
         if observable is None:
-            raise ObservableError(f"unknown observable {name!r}: {nearest(name, [*self._values, *OBSERVABLES])}")
+            raise ObservableError(
+                f"unknown observable {name!r}: {nearest(name, dict.fromkeys([*OBSERVABLES, *self._values]))}"
+            )
         if observable.compute is None:
             raise ObservableError(f"{name!r} is not there: {observable.remedy}")
         return observable.compute(**{each: self[each] for each in observable.needs})
