@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 from collections.abc import Callable
 
+import cloudpickle
 import numpy as np
 import pytest
+import scipy.stats
 
 from l2l.errors import L2LError, ModelError, ObjectiveError, ObservableError, OptimizeeError, SimulationError
 from l2l.individual import Individual, Outcome
 from l2l.observables.fc import fc, fc_corr
+from l2l.observables.fcd import fcd
+from l2l.observables.pairs import triangle
 from l2l.observables.target import Target
-from l2l.optimizees import BrainNetwork
-from l2l.simulator import Connectome, monitors, noise, simulate
+from l2l.optimizees import BrainNetwork, InhibitionControl, MapScaled, Perturbation, Regional
+from l2l.simulator import Connectome, inhibition, monitors, noise, simulate, stimulus
 from l2l.space import Categorical, Real
 
 NODES = 10
@@ -189,6 +194,243 @@ def test_rmse_is_minimised() -> None:
     ],
 )
 def test_bad_input_is_refused_before_anything_is_simulated(
+    build: Callable[[], BrainNetwork], error: type[L2LError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        build()
+
+
+# Terms, recordings, regional parameters, inhibition control, perturbation
+
+
+def bold(nodes: int = NODES, volumes: int = 300) -> np.ndarray:
+    rng = np.random.default_rng(4)
+    return rng.normal(size=(nodes, volumes)) + rng.normal(size=(1, volumes))
+
+
+MAPS = {"myelin": np.linspace(-1, 1, NODES) ** 3, "fc_gradient": np.sin(np.arange(NODES))}
+YEO = np.array(["Vis", "Som", "Def", "Lim", "Con"] * 2)
+
+
+def controlled(**changes: object) -> BrainNetwork:
+    """The example of the documentation, shortened."""
+    settings: dict = {
+        "model": "ReducedWongWangExcInh",
+        "connectome": connectome(),
+        "duration": "40 s",
+        "transient": "4 s",
+        "tr": 0.5,
+        "free": {
+            "G": Real(0, 4),
+            "w_p": MapScaled(Real(0, 2), maps=["myelin", "fc_gradient"]),
+            "J_N": Regional(Real(0, 0.5), groups=YEO),
+        },
+        "maps": MAPS,
+        "target": Target(bold=bold()),
+        "objectives": ["fc_corr", "fcd_ks"],
+        "inhibition_control": "analytical",
+        "analysis": {"fcd_window": 10.0},
+    }
+    return BrainNetwork(**settings | changes)
+
+
+def points(optimizee: BrainNetwork, count: int) -> list[Individual]:
+    rng = np.random.default_rng(5)
+    units = rng.uniform(0.1, 0.9, size=(count, optimizee.space.dimension))
+    return [Individual(point, seed=i) for i, point in enumerate(optimizee.space.decode_many(units))]
+
+
+def test_the_example_of_the_documentation_runs() -> None:
+    optimizee = controlled(record=("fc", "fcd", "bold", "spectrum", "w_p", "J_i"))
+    assert [(each.name, each.maximize) for each in optimizee.objectives] == [("fc_corr", True), ("fcd_ks", False)]
+    one = points(optimizee, 1)[0]
+    outcome = optimizee.simulate(one)
+    z = {name: (values - values.mean()) / values.std() for name, values in MAPS.items()}
+    w_p = one["w_p"] * (1 + one["w_p.myelin"] * z["myelin"] + one["w_p.fc_gradient"] * z["fc_gradient"])
+    parameters = {"G": one["G"], "w_p": w_p, "J_N": [one[f"J_N.{group}"] for group in YEO]}
+    tuned = inhibition.analytical("ReducedWongWangExcInh", connectome().weights, parameters)
+    by_hand = simulate(
+        "ReducedWongWangExcInh",
+        connectome(),
+        parameters={name: np.reshape(value, (1, -1)) for name, value in (parameters | tuned.parameters).items()},
+        noise=noise.Additive(sigma=0.01),
+        duration=44_000,
+        dt=1.0,
+        integrator="euler",
+        monitors=[monitors.Bold(tr=500, skip=4_000)],
+        seed=[one.seed],
+    ).array("bold")[0]
+    np.testing.assert_array_equal(outcome.recordings["bold"], by_hand)
+    np.testing.assert_allclose(outcome.recordings["w_p"], w_p, rtol=1e-6)  # kept as float32
+    values = [triangle(fcd(each, 0.5, 10.0)) for each in (by_hand, bold().T)]
+    # The same functions of the same numbers; of float32 signals the values of FCD are float32, too.
+    assert outcome.fitness["fcd_ks"] == pytest.approx(scipy.stats.ks_2samp(*values).statistic, abs=1e-6)
+    assert outcome.fitness["fc_corr"] == pytest.approx(fc_corr(fc(by_hand), np.corrcoef(bold())), abs=1e-5)
+    assert outcome.recordings["spectrum"].shape == (len(outcome.recordings["frequencies"]), NODES)
+    assert outcome.measurements["fic_converged"] is True
+
+
+def test_all_scores_are_those_of_an_individual_alone() -> None:
+    optimizee = controlled(
+        objectives=["fc_corr", "fcd_ks", "spectra_distance", "phase_fc_corr", "partial_fc_corr"], measure="fc_rmse"
+    )
+    many = points(optimizee, 11)
+    together = optimizee.simulate_batch(many)
+    alone = optimizee.simulate_batch([many[7]])[0]
+    assert isinstance(alone, Outcome)
+    assert isinstance(together[7], Outcome)
+    assert (alone.fitness, alone.measurements) == (together[7].fitness, together[7].measurements)
+    assert "fc_rmse" in alone.measurements
+
+
+def test_a_copy_on_a_worker_has_the_same_fingerprint_and_functions() -> None:
+    def furthest(fc, target_fc):  # type: ignore[no-untyped-def]
+        return np.abs(fc - target_fc).max()
+
+    optimizee = controlled(objectives=["fc_corr", furthest], perturbation=None)
+    copy = cloudpickle.loads(cloudpickle.dumps(optimizee))
+    assert copy.fingerprint() == optimizee.fingerprint()
+    (one,) = points(optimizee, 1)
+    assert copy.simulate(one).fitness == optimizee.simulate(one).fitness
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"objectives": ["fc_corr"]},
+        {"objectives": ["fc_corr", "+fcd_ks"]},
+        {"measure": "fc_rmse"},
+        {"analysis": {"fcd_window": 11.0}},
+        {"maps": MAPS | {"myelin": MAPS["myelin"] ** 2}},
+        {"inhibition_control": InhibitionControl(penalty=2.0)},
+        {"inhibition_control": None},
+        {"bold": "heinzle2016-3T"},
+        {"bold": monitors.ConvolvedBold(response="Gamma")},
+        {"target": Target(bold=bold(), band=(0.1, 0.4))},
+    ],
+)
+def test_what_changes_a_score_changes_the_fingerprint(changes: dict) -> None:
+    assert controlled(**changes).fingerprint() != controlled().fingerprint()
+
+
+def test_recordings_do_not_change_the_fingerprint() -> None:
+    assert controlled(record=()).fingerprint() == controlled().fingerprint()
+    (one,) = points(controlled(), 1)
+    assert controlled(record=()).simulate(one).recordings == {}
+
+
+def test_a_failed_control_is_recorded_and_costs_what_is_said() -> None:
+    # With so little input the current stays below its target without any inhibition, and there is none below 0.
+    free = {"w_p": Real(0, 2)}
+    fixed = {"G": 0.0, "J_N": 0.001, "I_o": 0.35}
+    bare = controlled(free=free, parameters=fixed, inhibition_control=InhibitionControl(penalty=0.0))
+    dear = controlled(free=free, parameters=fixed, inhibition_control=InhibitionControl(penalty=0.5))
+    one = Individual({"w_p": 0.01}, seed=1)
+    without, with_penalty = bare.simulate(one), dear.simulate(one)
+    assert without.measurements["fic_converged"] is False
+    assert with_penalty.measurements["fic_penalty"] == 0.5
+    assert with_penalty.fitness["fc_corr"] == without.fitness["fc_corr"] - 0.5
+    assert with_penalty.fitness["fcd_ks"] == without.fitness["fcd_ks"] + 0.5
+
+
+def test_inhibition_is_corrected_by_trials() -> None:
+    optimizee = controlled(inhibition_control=InhibitionControl("numerical", trials=2), record=("J_i",))
+    outcomes = optimizee.simulate_batch(points(optimizee, 3))
+    for outcome in outcomes:
+        assert isinstance(outcome, Outcome)
+        measured = outcome.measurements
+        assert 0 <= measured["fic_trials"] <= 2
+        assert measured["fic_converged"] == (measured["fic_deviation"] <= 0.005)
+
+
+def test_individuals_that_leave_the_positive_side_fail_alone() -> None:
+    optimizee = network(free={"w": MapScaled(Real(0.2, 0.9), maps=["myelin"], scale=Real(-5, 5))}, maps=MAPS)
+    good, bad = Individual({"w": 0.5, "w.myelin": 0.1}), Individual({"w": 0.5, "w.myelin": 5.0})
+    outcomes = optimizee.simulate_batch([bad, good])
+    assert isinstance(outcomes[0], OptimizeeError)
+    assert isinstance(outcomes[1], Outcome)
+
+
+def test_regions_left_out_are_simulated_but_not_compared() -> None:
+    measured = bold()
+    measured[3] = 0.0
+    optimizee = network(target=Target(bold=measured, exclude=[3]))
+    (one,) = individuals(1)
+    kept = [i for i in range(NODES) if i != 3]
+    whole = network(target=Target(bold=bold())).simulate(one).recordings["fc"]
+    np.testing.assert_array_equal(optimizee.simulate(one).recordings["fc"], whole[np.ix_(kept, kept)])
+    assert set(optimizee.baselines())
+    smaller = network(target=Target(bold=measured, exclude=[3]), connectome=connectome().subset(kept))
+    assert smaller.goal.nodes is None
+
+
+def test_monitors_and_rates_are_observables() -> None:
+    def swing(eeg):  # type: ignore[no-untyped-def]
+        return np.ptp(eeg)
+
+    optimizee = network(
+        target=Target(rates=0.4),
+        objectives=["rates_rmse", swing],
+        rate="S",
+        record=("eeg", "rates"),
+        monitors=[monitors.EEG(variables="S", period=10.0, gain=np.ones((3, NODES)))],
+    )
+    outcome = optimizee.simulate(individuals(1)[0])
+    assert outcome.recordings["eeg"].shape == (2000, 1, 3)  # 20 s each 10 ms, without the transient
+    assert "bold" not in optimizee.fit.needs
+    error = np.sqrt(np.mean((outcome.recordings["rates"] - 0.4) ** 2))
+    assert outcome.fitness["rates_rmse"] == pytest.approx(error, rel=1e-5)  # recorded as float32
+    assert outcome.fitness["swing"] > 0
+
+
+def test_a_perturbation_gives_the_complexity_of_its_trials() -> None:
+    pulse = stimulus.Step(state="S", amplitude=0.02, onset=600.0, end=700.0, nodes=[0, 1])
+    optimizee = network(
+        target=Target(pci=0.3),
+        objectives="pci_error",
+        record="pci",
+        perturbation=Perturbation(pulse, onset=600.0, trials=4, surrogates=200),
+    )
+    (one,) = individuals(1)
+    outcome = optimizee.simulate(one)
+    assert outcome.fitness["pci_error"] == pytest.approx(abs(outcome.measurements["pci"] - 0.3), abs=1e-12)
+    assert outcome.measurements["pci"] > 0
+    silent = dataclasses.replace(pulse, amplitude=0.0)
+    quiet = network(
+        target=Target(pci=0.3),
+        objectives="pci_error",
+        record="pci",
+        perturbation=Perturbation(silent, onset=600.0, trials=4, surrogates=200),
+    )
+    assert quiet.simulate(one).measurements["pci"] != outcome.measurements["pci"]
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "message"),
+    [
+        (lambda: network(inhibition_control="analytical"), SimulationError, "no feedback inhibition to control"),
+        (lambda: controlled(inhibition_control="analytic"), OptimizeeError, "did you mean 'analytical'"),
+        (lambda: controlled(parameters={"J_i": 1.0}), OptimizeeError, "sets 'J_i'"),
+        (lambda: controlled(analysis={}, duration="30 s"), ObservableError, "a window of|at least 3 windows"),
+        (lambda: controlled(target=Target(bold=bold(volumes=30))), ObservableError, "window"),
+        (lambda: controlled(target=Target(fc=target())), ObservableError, "has no fcd_values"),
+        (lambda: network(objectives="partial_fc_corr", duration="4 s"), ObservableError, "has no partial_fc"),
+        (
+            lambda: network(objectives="partial_fc_corr", duration="4 s", target=Target(bold=bold())),
+            ObservableError,
+            "more volumes than nodes",
+        ),
+        (lambda: network(tr="30 s"), OptimizeeError, "must hold two volumes or more"),
+        (lambda: network(record="fcc"), OptimizeeError, "did you mean 'fc'"),
+        (lambda: network(objectives="rates_rmse", target=Target(rates=1.0)), OptimizeeError, "rate= must say which"),
+        (lambda: network(objectives="pci_error", target=Target(pci=0.3)), OptimizeeError, "give perturbation="),
+        (lambda: network(monitors=[monitors.Raw(name="fc")]), OptimizeeError, "needs a name of its own"),
+        (lambda: network(analysis={"fcd_windw": 3}), ObservableError, "did you mean 'fcd_window'"),
+        (lambda: network(bold="friston"), SimulationError, "friston2003"),
+        (lambda: controlled(maps={"myelin": MAPS["myelin"]}), OptimizeeError, "unknown map 'fc_gradient'"),
+    ],
+)
+def test_bad_input_of_a_fit_is_refused_before_anything_is_simulated(
     build: Callable[[], BrainNetwork], error: type[L2LError], message: str
 ) -> None:
     with pytest.raises(error, match=message):
