@@ -92,16 +92,12 @@ class Problem:
         return int(self.state.shape[2])
 
 
-#: A state beyond it has run away: no model has such numbers in any unit, and float32 holds them still.
-RUNAWAY = 1e12
-
-
 @dataclass(eq=False)
 class Outcome:
     """What a kernel leaves.
 
-    records: for each recording (simulation, row, quantity, node or place). diverged: (simulation,) the step by
-    which a state was not finite or beyond `RUNAWAY`, or -1. state, compensation, sends, balloon: as in Problem, at the end.
+    records: for each recording (simulation, row, quantity, node or place). diverged: (simulation,) the step by which
+    a state was not finite or had run away, or -1. state, compensation, sends, balloon: as in Problem, at the end.
     """
 
     records: list[NDArray[np.floating]]

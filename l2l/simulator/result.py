@@ -40,7 +40,10 @@ class Final:
 
 @dataclass(frozen=True)
 class Status:
-    """How each simulation ended: `diverged_at` (simulation,) is the step by which it was not finite, or -1."""
+    """How each simulation ended.
+
+    diverged_at: (simulation,) the step by which a state was not finite or had run away (beyond 1e12), or -1.
+    """
 
     diverged_at: NDArray[np.int64]
 

@@ -208,6 +208,18 @@ def test_divergence_ends_one_simulation_only(network: Connectome, speed: float |
     assert alone.status.ok.all()
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_running_away_is_divergence_though_the_numbers_are_finite(
+    network: Connectome, backend: str, precision: str
+) -> None:
+    # x' = gamma x from 1: e**20 after 200 ms is large, e**30 after 300 ms is beyond 1e12.
+    options: dict[str, Any] = {"model": "Linear", "parameters": {"gamma": 0.1, "G": 0.0}, "initial": {"x": 1.0}}
+    quiet = {"noise": None, "backend": backend, "precision": precision, "simulations": 1}
+    assert run(network, duration=200.0, **options, **quiet).status[0] == "ok"
+    assert run(network, duration=300.0, **options, **quiet).status[0].startswith("diverged at step")
+
+
 def test_when_all_diverge_the_rest_is_unknown(network: Connectome) -> None:
     result = run(network, model="MontbrioPazoRoxin", initial={"V": 1e30}, parameters={}, duration=500.0)
     assert not result.status.ok.any()

@@ -31,7 +31,7 @@ from l2l.simulator.codegen.cuda_sums import CudaSums
 from l2l.simulator.codegen.emit import NOISE_GROUP, indented
 from l2l.simulator.codegen.expression import Node, symbol, walk
 from l2l.simulator.codegen.printer import Printer
-from l2l.simulator.codegen.system import Step, clip
+from l2l.simulator.codegen.system import RUNAWAY, Step, clip
 
 ARGUMENTS = ("S_", "R_", "W", "D", "P0_", "P1", "P2_", "KI", "SD_", "G", "M", "U", "V_", "UB", "Q_")
 ARGUMENTS_OF_RECORDERS = (("A", "_"), ("O", "_"), ("Y", "_"), ("NI", ""), ("NW", ""))
@@ -208,7 +208,7 @@ class CudaEmitter(CudaSums):
         L, width, layout = self.L, self.width, self.layout
         look = []
         for q in range(len(self.step.states)):
-            look += [f"y = load(S, (i*{width} + {q})*{L})", "lasting = lasting and (y - y) == zero"]
+            look += [f"y = load(S, (i*{width} + {q})*{L})", f"lasting = lasting and abs(y) <= {RUNAWAY!r}"]
         if "S" in layout.shared:
             look += [
                 f"for e in range(i*{width * L}, (i + 1)*{width * L}, {L}):",

@@ -20,6 +20,9 @@ from l2l.simulator.coupling import CouplingFunction
 from l2l.simulator.integrators import Integrator
 from l2l.simulator.model import Model, StateVariable
 
+#: A state beyond it has run away: no model has such numbers in any unit, and float32 holds them still.
+RUNAWAY = 1e12
+
 
 @dataclass(frozen=True)
 class System:

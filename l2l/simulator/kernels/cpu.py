@@ -176,7 +176,7 @@ def _advance(
     outcome: Outcome,
     meter: _Meter,
 ) -> None:
-    """Runs one tile in stretches of steps, looking after each for states that are no longer finite."""
+    """Runs one tile in stretches of steps, looking after each for states that have run away."""
     problem = tile.problem
     real = np.dtype(problem.precision).type
     bold = [(r.volume, r.skip) for r in problem.recordings]
@@ -197,7 +197,7 @@ def _advance(
             given, M, tile.U, tile.UB, tile.Q, *tile.A, *tile.O, *tile.NI, *tile.NW, problem.start, done,
             steps, problem.nodes, network.ring_rows, network.tiles, real(problem.dt),
         )  # fmt: skip
-        lost = ~tile.finite()[: tile.count] & (outcome.diverged[mine] < 0)
+        lost = ~tile.lasting()[: tile.count] & (outcome.diverged[mine] < 0)
         if lost.any():
             outcome.diverged[mine][lost] = problem.start + done + steps
             if (outcome.diverged[mine] >= 0).all():

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l2l.simulator.codegen.emit import NOISE_GROUP, Layout, slots_of_parameters
+from l2l.simulator.codegen.system import RUNAWAY
 from l2l.simulator.problem import Problem
 
 TILE_OF_SOURCES = 8
@@ -180,11 +181,11 @@ class Tile:
             table = own.table(self.problem.start + done, steps).transpose(0, 2, 1)
             self.U[base : base + table.size] = table.ravel()
 
-    def finite(self) -> NDArray[np.bool_]:
-        """(lane,) whether every state variable of the simulation is finite."""
+    def lasting(self) -> NDArray[np.bool_]:
+        """(lane,) whether every state variable of the simulation is finite and has not run away."""
         states = len(self.problem.step.states)
         view = self.S.reshape(self.problem.nodes, self.width, self.layout.lanes)[:, :states]
-        return np.asarray(np.isfinite(view).all(axis=(0, 1)))
+        return np.asarray((np.abs(view) <= RUNAWAY).all(axis=(0, 1)))
 
     def sends(self, steps: int) -> NDArray[np.float64]:
         """(simulation, channel, time, node) what was sent, oldest first, after `steps` steps."""

@@ -9,7 +9,7 @@ import numpy as np
 from l2l.simulator import balloon, noise
 from l2l.simulator.codegen.expression import evaluate, symbol
 from l2l.simulator.codegen.recorders import balloon_graphs
-from l2l.simulator.codegen.system import clip
+from l2l.simulator.codegen.system import RUNAWAY, clip
 from l2l.simulator.problem import Array, Outcome, Problem, Progress, Recording
 
 
@@ -79,8 +79,8 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
                 past[(s + 1) % horizon, c] = sent
             for m, writer in enumerate(writers):
                 writer.record(s, evaluate(step.observed[m], values))
-        finite = np.logical_and.reduce([np.isfinite(x).all(axis=1) for x in state.values()])
-        diverged[~finite & (diverged < 0)] = p.start + s + 1
+        lasting = np.logical_and.reduce([(np.abs(x) <= RUNAWAY).all(axis=1) for x in state.values()])
+        diverged[~lasting & (diverged < 0)] = p.start + s + 1
         if progress is not None and (s + 1) % 100 == 0:
             progress((s + 1) / p.steps)
     sends = np.stack([past[(p.steps - back) % horizon] for back in range(horizon - 1, -1, -1)])
