@@ -26,9 +26,9 @@ _FLOW_EI_TVB = "C_ee*F_e_E + C_ei*(F_i_E + F_e_I) + C_ii*F_i_I"
 ZerlautAdaptationSecondOrder = Model(
     name="ZerlautAdaptationSecondOrder",
     description="Rates of excitatory and inhibitory AdEx neurons, with the covariances that finite populations cause. "
-    "The expansion holds near a state that the rates are drawn to; where the input jumps faster than T, or a population "
-    "falls silent, the correct equations run away, and The Virtual Brain's (tvb_compatible=1) do not, because their "
-    "covariances hardly act on the rates.",
+    "The expansion holds near a state that the rates are drawn to; where the input jumps faster than T, or one "
+    "population falls silent, the correct equations run away; The Virtual Brain's (tvb_compatible=1) do not, because "
+    "its covariances hardly act on the rates.",
     states=(
         *RATES,
         StateVariable("C_ee", 0.0, 0.5e-3, "kHz**2", "variance of the excitatory rate"),
