@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import NullPool
 
 from l2l.errors import StoreError, nearest
 from l2l.store import plain
@@ -152,8 +151,7 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
         writes = options.get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    pool: dict[str, Any] = {"poolclass": NullPool} if read_only else {}
-    engine = create_engine(url, creator=create, json_serializer=plain.dumps, json_deserializer=plain.loads, **pool)
+    engine = create_engine(url, creator=create, json_serializer=plain.dumps, json_deserializer=plain.loads)
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
     if not read_only:

@@ -8,7 +8,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, Text, and_, cast, func, or_, select, tuple_
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
 from l2l.errors import StoreError
 from l2l.individual import Evaluation, Individual, Status
@@ -48,9 +62,11 @@ def run_records(connection: Connection, run_id: int | None = None) -> list[RunRe
         .group_by(generations.c.run_id)
         .subquery()
     )
+    # JSON comes as text, to be parsed all at once.
+    written = [column.name for column in runs.c if isinstance(column.type, JSON)]
     query = (
         select(
-            runs,
+            *(cast(column, Text).label(column.name) if column.name in written else column for column in runs.c),
             asked.c.best,
             untold.c.best.label("untold"),
             asked.c.count.label("asked"),
@@ -66,32 +82,38 @@ def run_records(connection: Connection, run_id: int | None = None) -> list[RunRe
     )
     if run_id is not None:
         query = query.where(runs.c.id == run_id)
-    return [_run_record(row) for row in connection.execute(query)]
+    rows = connection.execute(query).all()
+    parsed = plain.loads("[" + ",".join(getattr(row, name) for name in written for row in rows) + "]")
+    columns = [parsed[start : start + len(rows)] for start in range(0, len(parsed), len(rows) or 1)]
+    return [
+        _run_record(row, dict(zip(written, values, strict=True)))
+        for row, values in zip(rows, zip(*columns, strict=True), strict=True)
+    ]
 
 
-def _run_record(row: Row[Any]) -> RunRecord:
+def _run_record(row: Any, json: dict[str, Any]) -> RunRecord:
     best = min((loss for loss in (row.best, row.untold) if loss is not None), default=None)
-    if best is not None and row.objectives[0].get("maximize"):
+    if best is not None and json["objectives"][0].get("maximize"):
         best = -best
     return RunRecord(
         id=row.id,
         name=row.name,
-        tags=tuple(row.tags),
+        tags=tuple(json["tags"]),
         status=row.status,
         seed=int(row.seed),
         created=moment(row.created),
         finished=None if row.finished is None else moment(row.finished),
         stop_reason=row.stop_reason,
-        space=row.space,
-        objectives=row.objectives,
-        optimizer=row.optimizer,
-        optimizee=row.optimizee,
-        runner=row.runner,
-        settings=row.settings,
-        provenance=row.provenance,
+        space=json["space"],
+        objectives=json["objectives"],
+        optimizer=json["optimizer"],
+        optimizee=json["optimizee"],
+        runner=json["runner"],
+        settings=json["settings"],
+        provenance=json["provenance"],
         fingerprint=row.fingerprint,
         parent=row.parent_id,
-        summary=row.summary,
+        summary=json["summary"],
         generations=row.asked or 0,
         individuals=int(row.size or 0),
         best=best,
