@@ -88,6 +88,8 @@ def test_everything_that_the_library_takes_can_be_said(tmp_path: Path, monkeypat
         "--monitor", "meg:4,gain=gain.npz,variables=V",
         "--monitor", "seeg:2,gain=gain.csv,variables=r,reference=average",
         "--monitor", "average:2,variables=r", "--monitor", "subsample:1", "--monitor", "bold:4,step=1,drive=V,skip=4",
+        "--monitor", "convolved:4,interim=2ms,drive=r,response=Gamma,skip=4,name=linear",
+        "--monitor", "bold:4,constants=stephan2007,name=stephan",
         "--stimulus", "V:step,amplitude=0.5,onset=1,end=3ms,nodes=0,L.02",
         "--stimulus", "V:pulses,width=0.2,period=1,amplitude=2",
         "--stimulus", "r:sinusoid,frequency=200,amplitude=0.01",
@@ -126,6 +128,8 @@ def test_everything_that_the_library_takes_can_be_said(tmp_path: Path, monkeypat
             monitors.SEEG(period=2.0, gain=gain, variables="r", reference="average"),
             monitors.TemporalAverage(period=2.0, variables="r"),
             monitors.SubSample(period=1.0),
+            monitors.ConvolvedBold(tr=4.0, interim=2.0, drive="r", response="Gamma", skip=4.0, name="linear"),
+            monitors.Bold(tr=4.0, constants="stephan2007", name="stephan"),
             monitors.Bold(tr=4.0, step=1.0, drive="V", skip=4.0),
         ],
     )  # fmt: skip

@@ -102,26 +102,27 @@ def monitor(text: str, network: Connectome) -> Monitor:
     kinds: dict[str, Any] = {
         "raw": monitors.Raw, "subsample": monitors.SubSample, "average": monitors.TemporalAverage,
         "global": monitors.GlobalAverage, "spatial": monitors.SpatialAverage, "eeg": monitors.EEG, "meg": monitors.MEG,
-        "seeg": monitors.SEEG, "bold": monitors.Bold,
+        "seeg": monitors.SEEG, "bold": monitors.Bold, "convolved": monitors.ConvolvedBold,
     }  # fmt: skip
     kind = re.split("[:,]", text, maxsplit=1)[0].strip()
     if kind not in kinds:
         raise SimulationError(f"unknown monitor {kind!r}; {nearest(kind, kinds)}")
     projects = kind in ("eeg", "meg", "seeg")
-    keys: tuple[str, ...] = ("name", "drive", "step", "skip") if kind == "bold" else ("name", "variables")
+    bold = {"bold": ("step", "constants"), "convolved": ("interim", "response")}
+    keys: tuple[str, ...] = ("name", "drive", "skip", *bold[kind]) if kind in bold else ("name", "variables")
     keys += ("gain", "sensors", "reference") if projects else ("groups",) if kind == "spatial" else ()
     what = f"monitor {kind}"
     head, own = _parts(text, keys, what)
     given: dict[str, Any] = {}
     if ":" in head:
         length = _milliseconds(head.partition(":")[2], f"the period of {what}")
-        given["tr" if kind == "bold" else "period"] = length
+        given["tr" if kind in bold else "period"] = length
     if "variables" in own:
         given["variables"] = tuple(own["variables"])
-    for key in ("name", "drive", "reference"):
+    for key in ("name", "drive", "constants", "response", "reference"):
         if key in own:
             given[key] = ",".join(own[key])
-    for key in ("step", "skip"):
+    for key in ("step", "skip", "interim"):
         if key in own:
             given[key] = _milliseconds(_one(own, key), f"{key} of {what}")
     if projects:
