@@ -25,6 +25,7 @@ from l2l.optimizees.heterogeneity import Free, FreeParameters
 from l2l.optimizees.inhibition import InhibitionControl
 from l2l.optimizees.perturbation import Perturbation
 from l2l.optimizees.source import settings_of
+from l2l.optimizees.targeting import on_host, simulated_target
 from l2l.space import Space
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from l2l.simulator.inhibition import Inhibition
     from l2l.simulator.model import Model
     from l2l.simulator.monitors import Bold, ConvolvedBold, Monitor
-    from l2l.simulator.result import Result
+    from l2l.simulator.result import Result, Status
 
 # The variable of a model that is a firing rate.
 RATES = {"ReducedWongWangFIC": "r_E", "ReducedWongWangExcInh": "H_e", "MontbrioPazoRoxin": "r"}
@@ -54,6 +55,7 @@ class BrainNetwork(Optimizee):
     record: arrays that are kept: observables ("fc", "fcd", "bold", "spectrum", ...), monitors, free parameters.
     analysis: an Analysis, or its settings by name: windows of FCD, bands, pairs.
     parameters: values for parameters that stay fixed but differ from the model's defaults.
+    initial: values by state variable where simulations start; what is not given is drawn from the model's ranges.
     maps: (node,) arrays by name, which MapScaled may name.
     duration, transient: simulated time that counts, and the time before it that does not: "10 min", or seconds.
     tr: repetition time of the BOLD signal: "720 ms", or seconds.
@@ -82,6 +84,7 @@ class BrainNetwork(Optimizee):
         record: str | Sequence[str] = ("fc",),
         analysis: Analysis | Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
+        initial: Mapping[str, Any] | None = None,
         maps: Mapping[str, ArrayLike] | None = None,
         duration: str | float = "5 min",
         transient: str | float = "20 s",
@@ -108,6 +111,7 @@ class BrainNetwork(Optimizee):
         self.free = FreeParameters(free, connectome.labels, maps)
         self.space = self.free.space
         self.parameters = dict(parameters or {})
+        self.initial = dict(initial or {})
         self.inhibition_control = InhibitionControl.of(inhibition_control)
         self.monitors = tuple(monitors)
         self.perturbation = perturbation
@@ -145,6 +149,17 @@ class BrainNetwork(Optimizee):
         return [OptimizeeError(refusal) if refusal else next(outcomes) for refusal in refusals]
 
     def _simulated(self, individuals: Sequence[Individual]) -> list[Outcome | Exception]:
+        signals, status, tuned = self._observed(individuals)
+        outcomes = self.fit.outcomes(signals, self.goal)
+        if self.inhibition_control and tuned:
+            outcomes = self.inhibition_control.judged(outcomes, tuned, self.objectives)
+        return [
+            outcome if fine else SimulationError(f"the simulation {what}")
+            for outcome, fine, what in zip(outcomes, status.ok, status, strict=True)
+        ]
+
+    def _observed(self, individuals: Sequence[Individual]) -> tuple[dict[str, Any], Status, Inhibition | None]:
+        """What is observed, by name, with the individuals as first axis; how each ended; what was tuned."""
         settings = self._settings(individuals)
         control = self.inhibition_control
         tuned = control.tune(self.model, self.connectome, settings, len(individuals), self.backend) if control else None
@@ -154,13 +169,21 @@ class BrainNetwork(Optimizee):
         signals = self._signals(result, individuals)
         if "pci" in self.fit.needs:
             signals["pci"] = self._perturbed(individuals, tuned)
-        outcomes = self.fit.outcomes(signals | (tuned.parameters if tuned else {}), self.goal)
-        if control and tuned:
-            outcomes = control.judged(outcomes, tuned, self.objectives)
-        return [
-            outcome if fine else SimulationError(f"the simulation {status}")
-            for outcome, fine, status in zip(outcomes, result.status.ok, result.status, strict=True)
-        ]
+        return signals | (tuned.parameters if tuned else {}), result.status, tuned
+
+    def targeting(self, hidden: Individual) -> BrainNetwork:
+        """The same fit with its own simulation at `hidden` as target, of as many regions, in the same band.
+
+        Raises SimulationError or ObservableError where that simulation diverges or cannot be a target.
+        """
+        signals, status, _ = self._observed([hidden])
+        if not status.ok[0]:
+            raise SimulationError(f"the simulation of the target {status[0]}")
+        other = copy.copy(self)
+        own = {name: np.asarray(value)[0] for name, value in on_host(signals).items()}
+        other.target = simulated_target(own, self.target, self.fit.against, self.tr, hidden.parameters)
+        other.goal = other._check()
+        return other
 
     def _perturbed(self, individuals: Sequence[Individual], tuned: Inhibition | None) -> Any:
         """(individual,) perturbational complexity of stimulated trials."""
@@ -206,6 +229,7 @@ class BrainNetwork(Optimizee):
             # The last volume ends with the run, so that a simulation never lasts longer than what is kept of it.
             "duration": self._volumes(self.transient + self.duration) * self.tr * 1e3,
             "dt": self.dt,
+            "initial": self.initial or None,
             "integrator": self.integrator,
             "speed": speed,
             "monitors": self._monitors(),
@@ -303,7 +327,6 @@ class BrainNetwork(Optimizee):
                 self.connectome.weights,
                 self.connectome.tract_lengths,
                 coupling=None,
-                initial=None,
                 simulations=None,
                 **each,
             )
@@ -346,6 +369,7 @@ class BrainNetwork(Optimizee):
         further = {
             "fit": self.fit.describe(),
             "regions": self.free.describe(),
+            "initial": {name: np.asarray(value).tolist() for name, value in self.initial.items()},
             "bold": self.bold if isinstance(self.bold, str) and self.bold != "friston2003" else "",
             "haemodynamics": {} if isinstance(self.bold, str) else settings_of(self.bold),
             "rate": self._rate if "rates" in self.fit.needs else "",

@@ -92,6 +92,11 @@ class Fit:
         return frozenset(found)
 
     @property
+    def against(self) -> tuple[str, ...]:
+        """What of the target terms look at, each once."""
+        return tuple(dict.fromkeys(name for part in self._parts for name in part.against))
+
+    @property
     def _parts(self) -> list[Term]:
         """The single terms, each once."""
         return list({part.name: part for term in [*self.terms, *self.measured] for part in term.parts}.values())
@@ -108,8 +113,9 @@ class Fit:
             self.analysis.count_windows(volumes, tr)
             if target.runs:
                 self.analysis.count_windows(target.n_volumes, target.tr or tr)
-        against = [name for part in self._parts for name in part.against]
-        goal = Goal(target.reference(against, self.analysis, tr), nodes, target.mask_of_pairs(self.analysis), band, tr)
+        goal = Goal(
+            target.reference(self.against, self.analysis, tr), nodes, target.mask_of_pairs(self.analysis), band, tr
+        )
         size = connectome.n_nodes if nodes is None else len(nodes)
         for name, value in goal.reference.items():
             if name.endswith("fc") and np.shape(value) != (size, size):
