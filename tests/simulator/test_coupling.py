@@ -131,3 +131,13 @@ def test_a_model_has_its_usual_coupling(name: str) -> None:
 
     assert np.array_equal(run(None), run(usual))
     assert not np.array_equal(run(None), run("Difference" if usual == "Linear" else "Linear"))
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("speed", [None, 5.0])
+def test_what_is_not_connected_is_not_computed(network: Connectome, speed: float | None, backend: str) -> None:
+    """1/(x_j - x_i) is infinite for a node and itself, to which the network has no connection."""
+    own = coupling.Custom("1/(x_j - x_i)", parameters={"a": 1e-6})
+    start = {"r": np.linspace(0.1, 0.9, 13)[None], "V": -2.0}
+    recorded = run(network, own, speed=speed, backend=backend, initial=start, noise=None, simulations=1)
+    assert np.isfinite(recorded).all()

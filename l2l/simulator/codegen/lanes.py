@@ -25,7 +25,9 @@ class LaneEmitter(Emitter):
             f"mine = load(R, {mine})",
             "total = broadcast(zero)",
             f"for p in range({connections}):",
-            *indented([*sent, "w = scalar_load(W, p)", *lines, f"total = fma(w, {text}, total)"]),
+            "    w = scalar_load(W, p)",
+            "    if w != 0:",  # the function need not be finite where nothing is connected, as 1/(x_j - x_i) of a node
+            *indented(indented([*sent, *lines, f"total = fma(w, {text}, total)"])),
             f"store(C, {place}, total)",
         ]
 

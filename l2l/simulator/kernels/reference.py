@@ -39,7 +39,10 @@ def run(problem: Problem, threads: int | None = None, progress: Progress | None 
             if c in step.pairs:
                 mine = past[row % horizon, c].T[:, None]
                 at = {name: v.T[:, None] for name, v in p.parameters.items()}
-                [sent] = evaluate([step.pairs[c]], {"x_j": sent, "x_i": mine, **at})
+                with np.errstate(all="ignore"):
+                    [value] = evaluate([step.pairs[c]], {"x_j": sent, "x_i": mine, **at})
+                # The function need not be finite where nothing is connected, as 1/(x_j - x_i) of a node and itself.
+                sent = np.where(p.weights[:, :, None] != 0, value, 0.0)
             sums[f"sum.{c}"] = np.einsum("ij,ijb->bi", p.weights, sent)
         return sums
 
