@@ -190,6 +190,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "stages of rk4": {"coupling_per_stage": True, "integrator": "rk4", "noise": None},
     "pairs": {"coupling": coupling.Custom("tanh(x_j - x_i)"), "parameters": {"coupling.a": 0.02}},
     "sensors": {"monitors": (monitors.EEG(period=1.0, gain=np.ones((3, 5)), variables="V"),)},
+    "convolution": {"monitors": (monitors.ConvolvedBold(tr=0.4, interim=0.2, drive="V"),)},
     "stimuli": {"stimulus": (stimulus.Sinusoid(state="V", amplitude=np.ones((3, 1)), frequency=40.0),)},
 }
 
