@@ -236,3 +236,29 @@ def test_what_was_not_committed_leaves_no_array(store, spec, asked, done):
         with pytest.raises(StoreError, match="before its evaluation"):
             writer.record_evaluations([done(asked(9)[0], recordings={"a": np.arange(1000.0)})])
     assert folders(store) == []
+
+
+def test_an_experiment_keeps_the_best_with_their_labels(tmp_path):
+    from l2l import Experiment, Outcome, Real
+
+    def measured(individual):
+        trace = xr.DataArray(np.full(3, individual["x"]), {"time": [0.0, 0.5, 1.0]}, ("time",), attrs={"units": "mV"})
+        return Outcome({"loss": individual["x"]}, recordings={"trace": trace})
+
+    experiment = Experiment(
+        measured,
+        "random",
+        space={"x": Real(0, 1)},
+        generations=2,
+        runner="serial",
+        recordings="best:1",
+        store=tmp_path / "l2l.db",
+    )
+    trajectory = experiment.run(quiet=True)
+    table = trajectory.individuals()
+    for number, rows in table.groupby("generation"):
+        having = [place for place in rows["position"] if trajectory.recordings((number, place))]
+        assert having == [rows["position"][rows["loss"].idxmin()]]
+        trace = trajectory.labelled_recording((number, having[0]), "trace")
+        assert (trace.attrs["units"], trace["time"].values.tolist()) == ("mV", [0.0, 0.5, 1.0])
+        assert trace.values[0] == rows["loss"].min()
