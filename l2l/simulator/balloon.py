@@ -96,6 +96,8 @@ def get(constants: str | Balloon) -> Balloon:
     """The set of constants of that name; raises SimulationError with the nearest one."""
     if isinstance(constants, Balloon):
         return constants
+    if not isinstance(constants, str):
+        raise SimulationError(f"constants must be a name or a Balloon, but got {constants!r}")
     if constants not in CONSTANTS:
         raise SimulationError(f"unknown Balloon-Windkessel constants {constants!r}; {nearest(constants, CONSTANTS)}")
     return CONSTANTS[constants]

@@ -90,6 +90,8 @@ def get(response: str | Response) -> Response:
     """The response of that name; raises SimulationError with the nearest one."""
     if isinstance(response, Response):
         return response
+    if not isinstance(response, str):
+        raise SimulationError(f"response must be a name or a Response, but got {response!r}")
     if response not in RESPONSES:
         raise SimulationError(f"unknown haemodynamic response {response!r}; {nearest(response, RESPONSES)}")
     return RESPONSES[response]

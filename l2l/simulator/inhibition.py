@@ -168,7 +168,8 @@ def numerical(
 ) -> Inhibition:
     """The inhibition that holds the mean excitatory current at its target, found by simulating and correcting.
 
-    model, connectome, parameters, ... threads: as of `simulate`, which they should be the same as.
+    model, connectome, parameters, ... threads: as of `simulate`, which they should be the same as; the model's own
+        inhibition among the parameters is not looked at.
     start: where to begin: an `Inhibition`, or nA as parameters are given; None: `analytical`.
     max_trials: corrections at most, each followed by a run of its simulation, with the same noise.
     current, tolerance: where the mean current should be, and within what, nA.

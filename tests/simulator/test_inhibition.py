@@ -179,6 +179,21 @@ def test_numerical_inhibition_holds_the_mean_current() -> None:
     np.testing.assert_array_equal(worst <= 0.005, found.converged)
 
 
+def test_both_models_are_corrected_alike() -> None:
+    """They are the same equations under other names, and the noise of a state goes by its number."""
+    one = trial_run(start=1.0, max_trials=4)
+    other = inhibition.numerical(
+        "ReducedWongWangExcInh", network(), parameters={"J_N": 0.15, "G": np.array([[0.2], [0.5], [0.8], [2.5]])},
+        coupling=coupling.Scaling(1.0), noise=noise.Additive(sigma=0.005), dt=0.5, initial={"S_e": 0.16, "S_i": 0.04},
+        settle=500.0, window=1000.0, max_trials=4, precision="float64", backend="cpu", seed=7, start=1.0,
+    )  # fmt: skip
+    assert one.trials.any()
+    np.testing.assert_array_equal(one.trials, other.trials)
+    # Steps of 0.001 nA at least, added in the same order.
+    np.testing.assert_allclose(one.w_IE, other.w_IE, rtol=1e-12)
+    assert list(other.parameters) == ["J_i"]
+
+
 def test_a_simulation_is_corrected_as_if_it_were_alone() -> None:
     together = trial_run(start=1.0, max_trials=3)
     alone = trial_run(start=1.0, max_trials=3, coupling=coupling.Scaling(0.8), seed=np.array([9]))

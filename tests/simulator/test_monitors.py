@@ -175,6 +175,8 @@ def test_convolved_bold_cannot_go_on(network: Connectome) -> None:
             monitors.ConvolvedBold(tr=4.0, response=haemodynamics.Response("pole", np.log, 20.0)),
             "'pole' must give a finite value",
         ),
+        (monitors.Bold(tr=4.0, constants={"k1": 2.0}), "must be a name or a Balloon"),  # type: ignore[arg-type]
+        (monitors.ConvolvedBold(tr=4.0, response=np.sin), "must be a name or a Response"),  # type: ignore[arg-type]
         (monitors.Bold(tr=4.0, constants="stephan2008"), "did you mean 'stephan2007'"),
     ],
 )
