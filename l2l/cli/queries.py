@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from l2l.cli.options import JsonOption, RunArgument, StoreOption, app, run_key
-from l2l.cli.tables import show_frame, write_frame
+from l2l.cli.tables import show_frame
 
 _SHOWN = 50  # rows on a terminal, unless another number is asked for
 
@@ -30,7 +30,9 @@ def query(
     ] = None,
     sort: Annotated[str, typer.Option(metavar="NAMES", help="Sort by these; -NAME sorts downwards.")] = "",
     limit: Annotated[int | None, typer.Option(min=0, help=f"At most so many rows. [default: {_SHOWN}]")] = None,
-    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Write all to .csv or .parquet.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Write all to .csv, .parquet or .jsonl.")
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,6 +42,7 @@ def query(
     parentheses. It is read, never executed.
     """
     from l2l.store import Store
+    from l2l.trajectory.files import write_frame
 
     asked: dict[str, Any] = {"runs": runs or (), "columns": columns, "sort": sort}
     with Store.open(store, read_only=True) as opened:

@@ -1,4 +1,4 @@
-"""What is asked of a database: `l2l runs`, `show`, `best`, `export`, `plot`."""
+"""What is asked of a database: `l2l runs`, `show`, `best`, `plot`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from l2l.cli.data import load_fc
 from l2l.cli.options import JsonOption, RunArgument, StoreOption, app, run_key
-from l2l.cli.tables import records, show_frame, show_rows, write_frame
+from l2l.cli.tables import records, show_frame, show_rows
 
 if TYPE_CHECKING:
     from l2l.trajectory import Trajectory
@@ -98,18 +98,6 @@ def best(
     from l2l.report import print_best
 
     print_best(trajectory, n)
-
-
-@app.command()
-def export(
-    run: RunArgument,
-    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="A file that ends in .csv or .parquet.")],
-    store: StoreOption = None,
-) -> None:
-    """Write the individuals of a run to a table."""
-    frame = _open(store, run).individuals()
-    write_frame(frame, to)
-    typer.echo(f"{len(frame)} individuals written to {to}")
 
 
 @app.command()

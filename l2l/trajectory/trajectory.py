@@ -79,6 +79,11 @@ class Trajectory:
         )
 
     @property
+    def store(self) -> Store:
+        """The store that the run is read from."""
+        return self._store
+
+    @property
     def store_url(self) -> str:
         """Where the run is kept: `Trajectory.open(store_url, run.id)` opens it again from any folder."""
         return self._store.url
@@ -138,7 +143,7 @@ class Trajectory:
 
     def pareto(self) -> pd.DataFrame:
         """The individuals that no other one dominates, over all generations; columns as of `individuals`."""
-        _, objectives = self._column_names()
+        _, objectives = self.column_names()
         return analysis.pareto(self.individuals(), objectives)
 
     def pareto_individuals(self) -> list[Individual]:
@@ -151,7 +156,7 @@ class Trajectory:
 
     def best_per_generation(self) -> pd.DataFrame:
         """The best individual of each generation by the first objective; columns as of `individuals`."""
-        _, objectives = self._column_names()
+        _, objectives = self.column_names()
         return analysis.best_of_each(self.individuals(), "generation", *objectives[0])
 
     def nearest(self, point: Mapping[str, Any], n: int = 10) -> pd.DataFrame:
@@ -196,7 +201,7 @@ class Trajectory:
 
     def duplicates(self) -> pd.DataFrame:
         """Individuals with the same parameters as another, to the bit; columns as of `individuals`, and `group`."""
-        parameters, _ = self._column_names()
+        parameters, _ = self.column_names()
         return analysis.duplicates(self.individuals(), parameters)
 
     def best_individuals(self, n: int = 10) -> list[Individual]:
@@ -354,10 +359,16 @@ class Trajectory:
     def _reserved(self) -> list[str]:
         return [f"validated_{name}" for name in self._names]
 
-    def _column_names(self) -> tuple[list[str], list[tuple[str, bool]]]:
+    def column_names(self) -> tuple[list[str], list[tuple[str, bool]]]:
         """Of the tables: the columns of the parameters, and those of the objectives, with whether each is maximised."""
         parameters, fitness, _ = query.column_names(self._record.space, self._names, BEFORE, self._reserved)
         return list(parameters.values()), [(fitness[each.name], each.maximize) for each in self.objectives]
+
+    def export(self, to: str | os.PathLike[str]) -> str:
+        """Writes the run to a table, an archive or an Optuna study; see `l2l.trajectory.export`."""
+        from l2l.trajectory.export import export
+
+        return export(self, to)
 
     def close(self) -> None:
         """Closes the store, unless it was given open."""
