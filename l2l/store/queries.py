@@ -45,11 +45,12 @@ def run_exists(connection: Connection, run_id: int) -> bool:
 def run_records(connection: Connection, run_id: int | None = None) -> list[RunRecord]:
     """One run, or all of them, oldest first."""
     # A generation that was told knows its smallest loss; of the others there is one a run.
+    # A look into the key for each of those, whatever the planner thinks: it might read all evaluations otherwise.
+    smallest = select(func.min(evaluations.c.loss)).where(_of_generation(evaluations)).correlate(generations)
     untold = (
-        select(evaluations.c.run_id, func.min(evaluations.c.loss).label("best"))
-        .join(generations, _of_generation(evaluations))
+        select(generations.c.run_id, func.min(smallest.scalar_subquery()).label("best"))
         .where(generations.c.told_at.is_(None))
-        .group_by(evaluations.c.run_id)
+        .group_by(generations.c.run_id)
         .subquery()
     )
     asked = (
