@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 
 from l2l.errors import SimulationError
 from l2l.simulator import Connectome, RangeWarning, coupling, inhibition, monitors, noise, simulate
+from l2l.simulator.inhibition_rest import EXCITATORY_CURRENT
 
 HERE = Path(__file__)
 SPEC = importlib.util.spec_from_file_location("l2l_tests_cubnm_files", HERE.parent / "models" / "cubnm_files.py")
@@ -121,7 +122,7 @@ def test_analytical_inhibition_holds_every_node_at_rest(model: str, speed: float
 
 def test_other_kinetics_have_a_target_of_their_own() -> None:
     """With tau_E = 80 ms the gating at the target's rate is S = g/(1 + g), g = gamma tau_E r."""
-    here, r = network(), rate(inhibition.EXCITATORY_CURRENT, 310, 125, 0.16)
+    here, r = network(), rate(EXCITATORY_CURRENT, 310, 125, 0.16)
     g = 0.641e-3 * 80.0 * r
     found = inhibition.analytical("ReducedWongWangFIC", here.weights, {"tau_E": 80.0}, coupling=coupling.Scaling(0.5))
     result = simulate(
