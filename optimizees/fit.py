@@ -168,15 +168,15 @@ class Fit:
     def _assess(self, signals: Mapping[str, Array], goal: Goal, known: Mapping[str, Array]) -> list[Outcome]:
         observed = self._observed(signals, goal)
         scores = score([*self.terms, *self.measured], observed, goal.reference, known)
+        recordings = {name: observed[name] for name in self.record}
         names = [term.name for term in self.terms]
         measurements = {name: values for name, values in scores.items() if name not in names}
+        for name in [name for name, values in recordings.items() if np.ndim(values) == 1]:
+            measurements[name] = recordings.pop(name)  # one number a simulation
         if "fc" in observed:
             measurements["mean_fc"] = triangle(observed["fc"], goal.pairs).astype(np.float64).mean(axis=-1)
         if "rates" in observed:
             measurements["mean_rate"] = np.asarray(observed["rates"], np.float64).mean(axis=-1)
-        recordings = {name: observed[name] for name in self.record}
-        for name in [name for name, values in recordings.items() if np.ndim(values) == 1]:
-            measurements[name] = recordings.pop(name)  # one number a simulation
         fixed = {"frequencies": observed["frequencies"]} if "spectrum" in self.record else {}
         count = len(scores[names[0]])
         return [
