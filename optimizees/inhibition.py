@@ -55,7 +55,7 @@ class InhibitionControl:
 
     def check(self, model: Model, given: Sequence[str]) -> str:
         """The parameter that it sets. Raises where the model has none, or the user gives it, too."""
-        from l2l.simulator.inhibition import names_of
+        from l2l.simulator.inhibition_rest import names_of
 
         parameter = names_of(model).weight
         if parameter in given:
@@ -68,9 +68,9 @@ class InhibitionControl:
         self, model: Model, connectome: Connectome, settings: Mapping[str, Any], count: int, backend: str
     ) -> Inhibition:
         """The inhibition of each simulation; settings: the arguments of `simulate`."""
-        from l2l.simulator import inhibition
+        from l2l.simulator import inhibition, inhibition_rest
 
-        usual = inhibition.EXCITATORY_CURRENT if self.method == "analytical" else inhibition.HELD_CURRENT
+        usual = inhibition_rest.EXCITATORY_CURRENT if self.method == "analytical" else inhibition.HELD_CURRENT
         current = usual if self.current is None else self.current
         parameters = settings["parameters"]
         if self.method == "analytical":
