@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from l2l.observables.terms import Combined as Combined
     from l2l.observables.terms import Term as Term
     from l2l.optimizees import BrainNetwork as BrainNetwork
+    from l2l.optimizees import Cohort as Cohort
     from l2l.optimizees import FunctionOptimizee as FunctionOptimizee
     from l2l.optimizees import InhibitionControl as InhibitionControl
     from l2l.optimizees import MapScaled as MapScaled
@@ -52,6 +53,7 @@ _HOMES = {
     "Combined": "l2l.observables.terms",
     "Term": "l2l.observables.terms",
     "BrainNetwork": "l2l.optimizees",
+    "Cohort": "l2l.optimizees",
     "FunctionOptimizee": "l2l.optimizees",
     "InhibitionControl": "l2l.optimizees",
     "MapScaled": "l2l.optimizees",

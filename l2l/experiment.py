@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from l2l.evaluator import Evaluator
 from l2l.individual import Evaluation, Individual
 from l2l.objective import Objective
 from l2l.optimizees.base import Optimizee
+from l2l.optimizees.cohort import Cohort
 from l2l.optimizers.base import Candidate, Optimizer, OptimizerConfig, Told
 from l2l.progress import Observer, Silent, observer_for
 from l2l.reuse import Reuse
@@ -26,7 +27,7 @@ from l2l.store.keep import Policy
 from l2l.warm_start import WarmStart
 
 if TYPE_CHECKING:
-    from l2l.store import RecordedGeneration, RunRecord, RunWriter, Store
+    from l2l.store import RecordedGeneration, RunRecord, RunSpec, RunWriter, Store
     from l2l.trajectory import Trajectory
 
 # Eigendecompositions differ in their last bits between processors; a search that differs by more is another search.
@@ -130,25 +131,17 @@ class Experiment:
         script: Path | None = None,
     ) -> Trajectory:
         """`run`, with the observer that reports progress and the script to record chosen by the caller."""
-        from l2l.store import RunSpec, Store
+        from l2l.store import Store
 
         chosen = runners.create(self.runner if runner is None else runner)
         with Store.open(store if store is not None else self.store) as opened:
+            origin = provenance.gather(script or provenance.script_of_main())
+            if isinstance(self.optimizee, Cohort):
+                from l2l import cohort
+
+                return cohort.start(self, opened, chosen, observer or Silent(), origin)
             begin = self._warm_start(opened, self.warm_start)
-            spec = RunSpec(
-                name=self.name,
-                seed=self.seed,
-                space=self.optimizee.space.as_json(),
-                objectives=[objective.as_json() for objective in self.objectives],
-                optimizer=optimizers.as_json(self.optimizer),
-                optimizee=self.optimizee.describe(),
-                runner=chosen.describe(),
-                settings=self._settings(),
-                provenance=provenance.gather(script or provenance.script_of_main()),
-                fingerprint=self.optimizee.fingerprint(),
-                tags=self.tags,
-                parent=None if begin is None else begin.run,
-            )
+            spec = self._spec(chosen, origin, None if begin is None else begin.run)
             with opened.create_run(spec, recordings=self.recordings) as writer:
                 if begin is not None:
                     writer.record_event(warm_start.EVENT, begin.as_json())
@@ -171,6 +164,10 @@ class Experiment:
         chosen = runners.create(self.runner if runner is None else runner)
         with Store.open(store if store is not None else self.store) as opened:
             record = opened.run(run)
+            if isinstance(self.optimizee, Cohort):
+                from l2l import cohort
+
+                return cohort.resume(self, opened, chosen, observer or observer_for(), record)
             self._check_same_search(record)
             recorded = opened.generations(record.id)
             begin = self._recorded_start(opened, record)
@@ -203,6 +200,25 @@ class Experiment:
         if self.warm_start is None:
             return None
         return warm_start.from_record(Trajectory.open(store, record.id), self.optimizee.space)
+
+    def _spec(self, runner: Runner, origin: Mapping[str, Any], parent: int | None) -> RunSpec:
+        """The run as it begins. origin: its provenance."""
+        from l2l.store import RunSpec
+
+        return RunSpec(
+            name=self.name,
+            seed=self.seed,
+            space=self.optimizee.space.as_json(),
+            objectives=[objective.as_json() for objective in self.objectives],
+            optimizer=optimizers.as_json(self.optimizer),
+            optimizee=self.optimizee.describe(),
+            runner=runner.describe(),
+            settings=self._settings(),
+            provenance=origin,
+            fingerprint=self.optimizee.fingerprint(),
+            tags=self.tags,
+            parent=parent,
+        )
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -257,9 +273,14 @@ class Experiment:
                 if begin is not None:
                     optimizer.warm_start(begin.points)
                 known = {item.number: item for item in recorded}
-                reason = self._generations(optimizer, evaluate, writer, observer, known)
+                reason = _through(
+                    self._generations(optimizer, writer, observer, known),
+                    lambda missing: evaluate(self.optimizee, missing),
+                )
                 if self.validate:
-                    self._validate(evaluate, Trajectory.open(store, writer.id), observer)
+                    missing = self._to_validate(Trajectory.open(store, writer.id))
+                    observer.validation_begins(len(missing))
+                    evaluate(self.optimizee.validation(), missing)
             except KeyboardInterrupt:
                 writer.finish("interrupted", "interrupted by the user")
                 observer.interrupted(writer.id, store.label)
@@ -284,12 +305,14 @@ class Experiment:
     def _generations(
         self,
         optimizer: Optimizer,
-        evaluate: Evaluator,
         writer: RunWriter,
         observer: Observer,
         recorded: Mapping[int, RecordedGeneration],
-    ) -> str:
-        """Ask, evaluate and tell until there is a reason to stop, which is returned."""
+    ) -> Generator[list[Individual], list[Evaluation], str]:
+        """Ask and tell until there is a reason to stop, which is returned.
+
+        Yields what is still to be evaluated of each generation, and is sent the evaluations, in any order.
+        """
         for number in itertools.count():
             reason = optimizer.stop()
             if reason is not None:
@@ -307,7 +330,7 @@ class Experiment:
                 individuals, evaluations = list(known.individuals), dict(known.evaluations)
             missing = [individual for individual in individuals if individual.position not in evaluations]
             observer.generation_begins(number, len(individuals), [evaluations[place] for place in sorted(evaluations)])
-            for evaluation in evaluate(self.optimizee, missing):
+            for evaluation in (yield missing):
                 evaluations[evaluation.individual.position] = evaluation
             optimizer.tell(
                 [Told(candidate, self._losses(evaluations[position])) for position, candidate in enumerate(candidates)]
@@ -359,10 +382,10 @@ class Experiment:
             return None
         return tuple(objective.loss(evaluation.fitness[objective.name]) for objective in self.objectives)
 
-    def _validate(self, evaluate: Evaluator, trajectory: Trajectory, observer: Observer) -> None:
-        """Evaluate the best individuals again, with fresh noise, those that have been already left out."""
+    def _to_validate(self, trajectory: Trajectory) -> list[Individual]:
+        """The best individuals, to be evaluated again with fresh noise; those that have been already are left out."""
         done = {(item.generation, item.position) for item in trajectory.validated()}
-        missing = [
+        return [
             Individual(
                 best.parameters,
                 generation=best.generation,
@@ -373,9 +396,20 @@ class Experiment:
             for best in trajectory.best_individuals(self.validate)
             if (best.generation, best.position) not in done
         ]
-        observer.validation_begins(len(missing))
-        for _ in evaluate(self.optimizee.validation(), missing):
-            pass
+
+
+def _through(
+    steps: Generator[list[Individual], list[Evaluation], str],
+    evaluate: Callable[[list[Individual]], list[Evaluation]],
+) -> str:
+    """Evaluates all that a search asks for, until its end; returns its reason to end."""
+    evaluations: Any = None  # what a generator is sent first
+    while True:
+        try:
+            missing = steps.send(evaluations)
+        except StopIteration as end:
+            return str(end.value)
+        evaluations = evaluate(missing)
 
 
 def _as_optimizee(

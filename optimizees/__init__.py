@@ -10,6 +10,7 @@ from l2l.errors import nearest
 if TYPE_CHECKING:
     from l2l.optimizees.base import Optimizee
     from l2l.optimizees.brain import BrainNetwork
+    from l2l.optimizees.cohort import Cohort
     from l2l.optimizees.function import FunctionOptimizee
     from l2l.optimizees.heterogeneity import MapScaled, Regional
     from l2l.optimizees.inhibition import InhibitionControl
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BrainNetwork",
+    "Cohort",
     "FunctionOptimizee",
     "InhibitionControl",
     "MapScaled",
@@ -30,6 +32,7 @@ __all__ = [
 _MODULES = {
     "Optimizee": "l2l.optimizees.base",
     "BrainNetwork": "l2l.optimizees.brain",
+    "Cohort": "l2l.optimizees.cohort",
     "FunctionOptimizee": "l2l.optimizees.function",
     "InhibitionControl": "l2l.optimizees.inhibition",
     "MapScaled": "l2l.optimizees.heterogeneity",
