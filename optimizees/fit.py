@@ -113,9 +113,11 @@ class Fit:
             self.analysis.count_windows(volumes, tr)
             if target.runs:
                 self.analysis.count_windows(target.n_volumes, target.tr or tr)
-        goal = Goal(
-            target.reference(self.against, self.analysis, tr), nodes, target.mask_of_pairs(self.analysis), band, tr
+        # A target of numbers alone knows no regions: those of the network count.
+        pairs = (
+            target.mask_of_pairs(self.analysis) if target.n_regions else self.analysis.mask_of_pairs(connectome.n_nodes)
         )
+        goal = Goal(target.reference(self.against, self.analysis, tr), nodes, pairs, band, tr)
         size = connectome.n_nodes if nodes is None else len(nodes)
         for name, value in goal.reference.items():
             if name.endswith("fc") and np.shape(value) != (size, size):
@@ -126,6 +128,9 @@ class Fit:
             for name in sorted(self.needs):
                 if tried.available(name):
                     tried[name]
+            for part in self._parts:
+                if part is TERMS.get(part.name) and all(tried.available(name) for name in part.needs):
+                    part(tried, goal.reference)
         return goal
 
     def outcomes(self, signals: Mapping[str, Any], goal: Goal) -> list[Outcome]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from l2l.errors import ObservableError, nearest
+from l2l.observables.pairs import within_hemispheres
 from l2l.observables.windows import windows
 
 PAIRS = ("all", "within hemispheres")
@@ -22,8 +26,8 @@ class Analysis:
     phase_band: Hz; of the phases behind synchrony, metastability and phase locking.
     spectrum_window: s, of Welch's method; cut to the length of the signals.
     spectrum_band: Hz, where spectra are compared.
-    pairs: "all" pairs of regions, or those "within hemispheres" (the first half of the regions is one), as cuBNM's
-        exc_interhemispheric.
+    pairs: "all" pairs of regions, those "within hemispheres" (the first half of the regions is one, as in cuBNM's
+        exc_interhemispheric), or a label for each region, of which pairs with the same label count.
     """
 
     fcd_window: str | float = 30.0
@@ -32,11 +36,13 @@ class Analysis:
     band: tuple[float, float] | str | None = "target"
     phase_band: tuple[float, float] = (0.04, 0.07)
     spectrum_window: float = 60.0
-    spectrum_band: tuple[float, float] = (0.02, 0.2)
-    pairs: str = "all"
+    spectrum_band: tuple[float, float] = (0.01, 0.2)
+    pairs: str | Sequence[Any] = "all"
 
     def __post_init__(self) -> None:
-        if self.pairs not in PAIRS:
+        if not isinstance(self.pairs, str):
+            object.__setattr__(self, "pairs", tuple(np.asarray(self.pairs).tolist()))
+        elif self.pairs not in PAIRS:
             raise ObservableError(f"unknown pairs {self.pairs!r}: {nearest(str(self.pairs), PAIRS)}")
         for name in ("band", "phase_band", "spectrum_band"):
             band = getattr(self, name)
@@ -57,6 +63,12 @@ class Analysis:
                 f"every {self.fcd_step!r}: simulate or record longer, or shorten fcd_window or fcd_step"
             )
         return count
+
+    def mask_of_pairs(self, regions: int) -> NDArray[np.bool_] | None:
+        """(region, region) pairs that count, or None for all. Raises ObservableError where labels do not fit."""
+        if self.pairs == "all":
+            return None
+        return within_hemispheres(regions, None if isinstance(self.pairs, str) else self.pairs)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -19,7 +19,6 @@ from l2l.observables.bold_files import Orientation, read_bold
 from l2l.observables.filters import bandpass
 from l2l.observables.measured import Run, regions_left
 from l2l.observables.observed import OBSERVABLES, Observed, Pooled, is_shared
-from l2l.observables.pairs import within_hemispheres
 
 if TYPE_CHECKING:
     from l2l.simulator.connectome import Connectome
@@ -248,9 +247,8 @@ class Target:
 
     def mask_of_pairs(self, analysis: Analysis) -> NDArray[np.bool_] | None:
         """(node, node) pairs of compared regions that count, or None for all."""
-        if analysis.pairs == "all":
-            return None
-        return within_hemispheres(self.n_regions)[np.ix_(self.regions, self.regions)]
+        mask = analysis.mask_of_pairs(self.n_regions) if self.n_regions else None
+        return None if mask is None else mask[np.ix_(self.regions, self.regions)]
 
     def _pooled(self, analysis: Analysis, tr: float) -> Observed:
         shared = {"tr": tr, "pairs": self.mask_of_pairs(analysis)}

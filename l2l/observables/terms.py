@@ -230,8 +230,9 @@ def score_each(
 
 
 def _spectra(spectrum: Any, frequencies: Any, analysis: Any, target_spectrum: Any, target_frequencies: Any) -> Any:
-    band = analysis.spectrum_band
-    return spectra_distance(Spectrum(frequencies, spectrum), Spectrum(target_frequencies, target_spectrum), band)
+    band, measured = analysis.spectrum_band, Spectrum(target_frequencies, target_spectrum)
+    # One at a time: sums over two axes of a batch round otherwise than of one simulation.
+    return [spectra_distance(Spectrum(frequencies, each[None]), measured, band)[0] for each in spectrum]
 
 
 def _rates(rates: Any, target_rates: Any) -> Any:

@@ -109,6 +109,8 @@ def test_observables_are_computed_once_and_only_where_needed(monkeypatch: pytest
 
 def test_hemispheres_may_be_left_apart() -> None:
     within = Analysis(pairs="within hemispheres")
+    assert (target_mask := Analysis(pairs=list("llrlrr")).mask_of_pairs(6)) is not None
+    assert target_mask[0].tolist() == [True, True, False, True, False, False]
     target = Target(bold=signals(1, 9)[0].T)
     bold = signals(2)
     seen = Observed({"bold": bold, "tr": TR, "pairs": target.mask_of_pairs(within)}, within)

@@ -420,6 +420,12 @@ def test_a_perturbation_gives_the_complexity_of_its_trials() -> None:
             ObservableError,
             "more volumes than nodes",
         ),
+        (
+            lambda: controlled(objectives="spectra_distance", analysis={"spectrum_band": (0.1, 0.11)}),
+            ObservableError,
+            "3 frequencies or more",
+        ),
+        (lambda: network(analysis={"pairs": [0, 1]}), ObservableError, "one for each of 10 nodes"),
         (lambda: network(tr="30 s"), OptimizeeError, "must hold two volumes or more"),
         (lambda: network(record="fcc"), OptimizeeError, "did you mean 'fc'"),
         (lambda: network(objectives="rates_rmse", target=Target(rates=1.0)), OptimizeeError, "rate= must say which"),
