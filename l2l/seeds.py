@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     OPTIMIZER = 0
     EVALUATION = 1
     VALIDATION = 2
+    RECOVERY = 3
 
 
 def check_seed(seed: object) -> int:
