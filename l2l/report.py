@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,6 +62,40 @@ def print_frame(frame: pd.DataFrame, console: Console | None = None, title: str 
     for row in frame.itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
     (console or _console()).print(table)
+
+
+def print_account(known: Mapping[str, Any]) -> None:
+    """Where a run comes from, line by line; the text of its script last."""
+    text = ""
+    for name, value in known.items():
+        if name == "script" and isinstance(value, Mapping):
+            text = str(value.get("text", ""))
+            value = {key: item for key, item in value.items() if key != "text"}
+        if name == "packages" and isinstance(value, Mapping):
+            value = ", ".join(f"{package} {version}" for package, version in value.items())
+        lines = _told(value)
+        print(_harmless(f"{name}:" + (f" {lines[0]}" if len(lines) == 1 else "")))
+        for line in lines if len(lines) > 1 else []:
+            print(_harmless(f"    {line}"))
+    if text:
+        print("\n" + _harmless(text), end="" if text.endswith("\n") else "\n")
+
+
+def _harmless(text: str) -> str:
+    """Without what would steer a terminal: the text may be a stranger's."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else repr(letter)[1:-1] for letter in text)
+
+
+def _told(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [
+            f"{key}: {item if isinstance(item, str) else json.dumps(item, default=str)}" for key, item in value.items()
+        ]
+    if isinstance(value, list) and value and not isinstance(value[0], str):
+        return [json.dumps(item, default=str) for item in value]
+    if isinstance(value, list):
+        return [shlex.join(map(str, value)) if value else "-"]
+    return ["-" if value is None else str(value)]
 
 
 def model_as_json(model: Model) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def test_a_run_is_shown(finished: Path) -> None:
     assert "cma-es" in l2l("show", cwd=finished).stdout
     shown = json.loads(l2l("show", "last", "--json", cwd=finished).stdout)
     assert len(shown["generations"]) == 6
-    provenance = json.loads(l2l("show", "--provenance", cwd=finished).stdout)
+    provenance = json.loads(l2l("show", "--provenance", "--json", cwd=finished).stdout)
     assert "def valley" in provenance["script"]["text"]
 
 
@@ -149,7 +149,7 @@ def wait_for_evaluations(store: Path, count: int) -> None:
         (["best", "vallei"], "did you mean 'valley'"),
         (["best", "7"], "no run 7"),
         (["runs", "--store", "nowhere.db"], "nowhere.db"),
-        (["export", "1", "--to", "run.xls"], "written as .csv or .parquet"),
+        (["export", "1", "--to", "run.xls"], "ends in .csv, .parquet"),
         (["datasets", "fetch", "dk-averag"], "did you mean 'dk-average'"),
     ],
 )

@@ -9,7 +9,17 @@ from types import FrameType
 import typer
 
 # Imported for the commands they add to the application.
-from l2l.cli import data, exchange, experiments, queries, simulation, store, trajectories  # noqa: F401
+from l2l.cli import (  # noqa: F401
+    data,
+    exchange,
+    experiments,
+    queries,
+    recovery,
+    reproduction,
+    simulation,
+    store,
+    trajectories,
+)
 from l2l.cli.options import app
 from l2l.errors import L2LError
 

@@ -45,7 +45,9 @@ def show(
     store: StoreOption = None,
     as_json: JsonOption = False,
     failures: Annotated[bool, typer.Option("--failures", help="Every evaluation that did not end ok.")] = False,
-    provenance: Annotated[bool, typer.Option("--provenance", help="Script, versions, host.")] = False,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Script, commit, versions, host, command, seed, data, workers.")
+    ] = False,
 ) -> None:
     """Show a run: its settings, its generations, and what failed."""
     trajectory = _open(store, run)
@@ -54,7 +56,13 @@ def show(
         show_frame(trajectory.failures(), as_json, "every evaluation ended ok")
         return
     if provenance:
-        typer.echo(json.dumps(record.provenance, indent=2, default=str))
+        from l2l.provenance import account
+        from l2l.report import print_account
+
+        if as_json:
+            typer.echo(json.dumps(account(trajectory), indent=2, default=str))
+        else:
+            print_account(account(trajectory))
         return
     head = {
         "id": record.id,

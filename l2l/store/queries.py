@@ -339,6 +339,11 @@ def events_query(run_id: int) -> Select[Any]:
     return select(events.c.at, events.c.kind, events.c.details).where(events.c.run_id == run_id).order_by(events.c.id)
 
 
+def workers_query(run_id: int) -> Select[Any]:
+    """Where evaluations of a run were computed."""
+    return select(*_WHERE).where(workers.c.run_id == run_id).order_by(workers.c.number)
+
+
 def recordings_query(run_id: int, generation: int, position: int, replicate: int, task: str) -> Select[Any]:
     """What was recorded of the last attempt, without the bytes."""
     of_place = (run_id, generation, position, replicate, task)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Row, Select
 
 from l2l.errors import StoreError, nearest
-from l2l.individual import Individual
+from l2l.individual import Evaluation, Individual
 from l2l.objective import Objective
 from l2l.space import Space
 from l2l.store import queries, query
@@ -183,7 +183,7 @@ class Trajectory:
         individual: given as for `recording`. depth: 0 for itself. parents: [(generation, position), ...]; none in
         the first generation, and none at all if the optimizer does not breed.
         """
-        place = self._place(individual)
+        place = self.place(individual)
         rows = self._rows(queries.in_order(queries.parameters_query(self._id)))
         parents = {(row.generation, row.position): [(int(g), int(p)) for g, p in row.parents or []] for row in rows}
         depth, at = {place: 0}, [place]
@@ -294,6 +294,19 @@ class Trajectory:
             }
         )
 
+    def evaluation(self, individual: Any) -> Evaluation:
+        """What the optimizer was told of an individual, with its arrays; given as for `recording`."""
+        from l2l.trajectory.evaluation import evaluation_of
+
+        return evaluation_of(self, individual)
+
+    def workers(self) -> pd.DataFrame:
+        """Where the run was computed: worker, host, device, job; a row for each."""
+        import pandas as pd
+
+        rows = self._rows(queries.workers_query(self._id))
+        return pd.DataFrame([tuple(row) for row in rows], columns=["worker", "host", "device", "job"])
+
     def recordings(self, individual: Any, *, replicate: int = 0, task: str = "") -> list[str]:
         """The names of the arrays recorded for an individual, given as for `recording`."""
         return [row.name for row in self._recordings(individual, replicate, task)]
@@ -321,11 +334,11 @@ class Trajectory:
         return found[name]
 
     def _recordings(self, individual: Any, replicate: int, task: str) -> Sequence[Row[Any]]:
-        generation, position = self._place(individual)
+        generation, position = self.place(individual)
         return self._rows(queries.recordings_query(self._id, generation, position, replicate, task))
 
-    def _place(self, individual: Any) -> tuple[int, int]:
-        """Generation and position of an individual that the run has."""
+    def place(self, individual: Any) -> tuple[int, int]:
+        """Generation and position of an individual, given as for `recording`. Raises StoreError if there is none."""
         try:
             if isinstance(individual, Individual):
                 individual = (individual.generation, individual.position)
