@@ -133,8 +133,8 @@ class Fit:
                     part(tried, goal.reference)
         return goal
 
-    def outcomes(self, signals: Mapping[str, Any], goal: Goal) -> list[Outcome]:
-        """One outcome for each simulation.
+    def outcomes(self, signals: Mapping[str, Any], goal: Goal) -> list[Outcome | Exception]:
+        """One outcome for each simulation, or what a function of the user's raised for it.
 
         signals: by name, with the simulations as first axis: "bold" (simulation, volume, node), in memory or on a GPU,
         "rates" (simulation, node), "pci" (simulation,), monitors and parameters, as far as `needs` holds them.
@@ -149,7 +149,7 @@ class Fit:
             else:
                 signals = {name: value for name, value in signals.items() if name != "bold"}
         count = len(next(iter(signals.values())) if signals else next(iter(scores.values())))
-        found: list[Outcome] = []
+        found: list[Outcome | Exception] = []
         for members in self._blocks(signals, count):
             own = {name: value[members] for name, value in signals.items()}
             found += self._assess(own, goal, {name: value[members] for name, value in scores.items()})
@@ -170,7 +170,9 @@ class Fit:
         )  # fmt: skip
         return {name: values for name, values in connectivity.scores(bold, comparison).items() if name in names}
 
-    def _assess(self, signals: Mapping[str, Array], goal: Goal, known: Mapping[str, Array]) -> list[Outcome]:
+    def _assess(
+        self, signals: Mapping[str, Array], goal: Goal, known: Mapping[str, Array]
+    ) -> list[Outcome | Exception]:
         observed = self._observed(signals, goal)
         scores = score([*self.terms, *self.measured], observed, goal.reference, known)
         recordings = {name: observed[name] for name in self.record}
@@ -185,7 +187,8 @@ class Fit:
         fixed = {"frequencies": observed["frequencies"]} if "spectrum" in self.record else {}
         count = len(scores[names[0]])
         return [
-            Outcome(
+            observed.failures.get(i)
+            or Outcome(
                 {name: float(scores[name][i]) for name in names},
                 {name: float(values[i]) for name, values in measurements.items()},
                 {name: np.asarray(value[i], np.float32) for name, value in recordings.items()}

@@ -92,10 +92,16 @@ class InhibitionControl:
             tolerance=self.tolerance,
         )
 
-    def judged(self, outcomes: Sequence[Outcome], tuned: Inhibition, objectives: Sequence[Objective]) -> list[Outcome]:
+    def judged(
+        self, outcomes: Sequence[Outcome | Exception], tuned: Inhibition, objectives: Sequence[Objective]
+    ) -> list[Outcome | Exception]:
         """The outcomes with what became of the control, penalised where it failed."""
         return [
-            self._judged(outcome, bool(tuned.converged[i]), int(tuned.trials[i]), float(tuned.deviation[i]), objectives)
+            outcome
+            if isinstance(outcome, Exception)
+            else self._judged(
+                outcome, bool(tuned.converged[i]), int(tuned.trials[i]), float(tuned.deviation[i]), objectives
+            )
             for i, outcome in enumerate(outcomes)
         ]
 

@@ -55,6 +55,8 @@ class Observed(Mapping[str, Any]):
 
     def __init__(self, given: Mapping[str, Any], analysis: Analysis) -> None:
         self.analysis = analysis
+        self.failures: dict[int, Exception] = {}
+        """What a function of the user's raised for a simulation, by its number."""
         self._values = {"analysis": analysis, "pairs": None, "volumes": None, **given}
 
     def __getitem__(self, name: str) -> Any:

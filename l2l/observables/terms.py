@@ -75,7 +75,7 @@ class Term:
         return (self,)
 
     def __call__(self, observed: Observed, reference: Reference) -> Floats:
-        """(simulation,) scores."""
+        """(simulation,) scores; NaN, and the error among the failures of `observed`, where the function raises."""
         measured = {_TARGET + name: reference[name] for name in self.against}
         simulated = {name: observed[name] for name in self.needs}
         if self.batched:
@@ -83,8 +83,13 @@ class Term:
         shared = {name: value for name, value in simulated.items() if is_shared(name)}
         own = {name: value for name, value in simulated.items() if name not in shared}
         count = len(next(iter(own.values()))) if own else len(observed["seed"])
-        rows = ({name: value[i] for name, value in own.items()} for i in range(count))
-        return np.array([self._number(self.score(**row, **shared, **measured)) for row in rows])
+        scores = np.full(count, np.nan)
+        for i in range(count):
+            try:
+                scores[i] = self._number(self.score(**{n: v[i] for n, v in own.items()}, **shared, **measured))
+            except Exception as error:  # one simulation's, and not that of the others
+                observed.failures.setdefault(i, error)
+        return scores
 
     def __reduce__(self) -> tuple[Any, ...]:
         # One that is known by name stays the one that is known by name.
@@ -223,7 +228,9 @@ def score_each(
         groups.setdefault(id(reference), []).append(number)
     scores: dict[str, Floats] = {}
     for members in groups.values():
-        own = score(listed, observed.take(np.array(members)), references[members[0]])
+        taken = observed.take(np.array(members))
+        own = score(listed, taken, references[members[0]])
+        observed.failures |= {members[i]: error for i, error in taken.failures.items()}
         for name, values in own.items():
             scores.setdefault(name, np.empty(len(references)))[members] = values
     return scores

@@ -313,6 +313,19 @@ def test_what_changes_a_score_changes_the_fingerprint(changes: dict) -> None:
     assert controlled(**changes).fingerprint() != controlled().fingerprint()
 
 
+def test_a_function_that_fails_for_one_leaves_the_others() -> None:
+    def picky(w):  # type: ignore[no-untyped-def]
+        if w > 0.5:
+            raise ValueError("too strong")
+        return 0.0
+
+    optimizee = network(objectives=["fc_corr", picky])
+    weak, strong = Individual({"G": 0.3, "w": 0.4}, seed=1), Individual({"G": 0.3, "w": 0.6}, seed=1)
+    outcomes = optimizee.simulate_batch([strong, weak])
+    assert isinstance(outcomes[0], ValueError)
+    assert isinstance(outcomes[1], Outcome)
+
+
 def test_recordings_do_not_change_the_fingerprint() -> None:
     assert controlled(record=()).fingerprint() == controlled().fingerprint()
     (one,) = points(controlled(), 1)

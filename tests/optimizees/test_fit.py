@@ -32,7 +32,9 @@ def target() -> Target:
     return Target(bold=signals(1)[0].T, tr=TR)
 
 
-def same(one: Outcome, other: Outcome) -> bool:
+def same(one: Outcome | Exception, other: Outcome | Exception) -> bool:
+    assert isinstance(one, Outcome)
+    assert isinstance(other, Outcome)
     recordings = all(np.array_equal(one.recordings[name], other.recordings[name]) for name in one.recordings)
     return (one.fitness, one.measurements) == (other.fitness, other.measurements) and recordings
 
@@ -56,6 +58,7 @@ def test_numbers_are_measured_and_arrays_recorded() -> None:
     asked = Fit("fc_corr", record=("metastability", "variance"))
     goal = asked.goal(target(), NETWORK, TR, VOLUMES)
     (outcome,) = asked.outcomes({"bold": signals(1)}, goal)
+    assert isinstance(outcome, Outcome)
     assert outcome.measurements["metastability"] > 0
     assert {name: array.shape for name, array in outcome.recordings.items()} == {"variance": (NODES,)}
 
@@ -75,6 +78,8 @@ def on_device() -> None:
         here = asked.outcomes({"bold": bold}, goal)
         there = asked.outcomes({"bold": cuda.to_device(bold)}, goal)
         for one, other in zip(here, there, strict=True):
+            assert isinstance(one, Outcome)
+            assert isinstance(other, Outcome)
             for name, value in one.fitness.items():
                 # float32 signals: FC is rounded to 1e-7, its correlation over three pairs to some times that
                 assert abs(value - other.fitness[name]) < 5e-6, (name, value, other.fitness[name])
