@@ -20,6 +20,7 @@ from l2l.optimizees.subjects import seed_of
 from l2l.progress import Observer, Silent
 from l2l.reuse import Reuse
 from l2l.runners.base import Runner
+from l2l.trajectory import subjects
 
 if TYPE_CHECKING:
     from l2l.store import RecordedGeneration, RunRecord, RunWriter, Store
@@ -75,10 +76,9 @@ def start(whole: Experiment, store: Store, runner: Runner, observer: Observer, o
 
 def resume(whole: Experiment, store: Store, runner: Runner, observer: Observer, record: RunRecord) -> Trajectory:
     """`Experiment.resume` of a cohort. record: its run, or that of one of its subjects, which means all of them."""
-    if "subject" in record.settings and record.parent is not None:
-        record = store.run(record.parent)
+    record = store.run(subjects.whole_of(record))
     whole._check_same_search(record)
-    known = {each.settings["subject"]: each for each in subject_runs(store, record.id)}
+    known = subjects.runs_of(store, record.id)
     cohort = _cohort(whole)
     for subject in cohort.members:
         if subject in known and known[subject].fingerprint:
@@ -89,16 +89,6 @@ def resume(whole: Experiment, store: Store, runner: Runner, observer: Observer, 
         return _Search(whole, store, writer, runner, observer, record.provenance).run(known)
 
 
-def subject_runs(store: Store, cohort: int) -> list[RunRecord]:
-    """The runs of a cohort's subjects, the latest of each."""
-    found = {
-        record.settings["subject"]: record
-        for record in store.runs()
-        if record.parent == cohort and "subject" in record.settings
-    }
-    return list(found.values())
-
-
 def _cohort(whole: Experiment) -> Cohort:
     assert isinstance(whole.optimizee, Cohort)
     return whole.optimizee
@@ -106,7 +96,7 @@ def _cohort(whole: Experiment) -> Cohort:
 
 def _beginning(store: Store, run: int | str, subject: str) -> int | str:
     """Where a subject's search begins: with the same subject of a cohort, or with the one run that is given."""
-    found = {record.settings["subject"]: record.id for record in subject_runs(store, store.find(run))}
+    found = {subject: record.id for subject, record in subjects.runs_of(store, store.find(run)).items()}
     if found and subject not in found:
         raise ExperimentError(f"a warm start from a cohort needs a run of each subject, but {run!r} has no {subject!r}")
     return found.get(subject, run)
@@ -223,7 +213,9 @@ class _Search:
         optimizer = experiment._build_optimizer()
         if begin is not None:
             optimizer.warm_start(begin.points)
-        steps = experiment._generations(optimizer, writer, Silent(), recorded)
+        unseen = Silent()  # one display shows all subjects
+        unseen.begins(writer.id, experiment, self.store.label, resumed=bool(recorded))
+        steps = experiment._generations(optimizer, writer, unseen, recorded)
         return _Going(experiment, writer, steps, experiment._reuse(self.store, writer))
 
     def _fail(self, going: _Going, error: Exception) -> None:

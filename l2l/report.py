@@ -39,6 +39,10 @@ def print_best(trajectory: Trajectory, n: int, console: Console | None = None) -
     best = trajectory.best(n)
     objective = trajectory.objectives[0]
     if best.empty:
+        subjects = trajectory.subjects()
+        if not subjects.empty:
+            print_frame(subjects[[name for name in subjects.columns if name not in _HIDDEN]], console)
+            return
         console.print("no evaluation ended ok; see: l2l show", highlight=False)
         return
     objectives = {each.name for each in trajectory.objectives}

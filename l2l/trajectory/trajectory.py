@@ -199,6 +199,18 @@ class Trajectory:
         table["parents"] = pd.Series([parents[one] for one in found], dtype=object)
         return table[table["depth"] >= 0].sort_values("depth", kind="stable").reset_index(drop=True)
 
+    def subjects(self) -> pd.DataFrame:
+        """One row a subject of a cohort, with its best individual, or why it failed; see `l2l.trajectory.subjects`."""
+        from l2l.trajectory import subjects
+
+        return subjects.table(self._store, self._id)
+
+    def subject(self, name: str) -> Trajectory:
+        """The run of one subject of a cohort. Raises StoreError, with the nearest name, if there is none."""
+        from l2l.trajectory import subjects
+
+        return subjects.of(self._store, self._id, name)
+
     def duplicates(self) -> pd.DataFrame:
         """Individuals with the same parameters as another, to the bit; columns as of `individuals`, and `group`."""
         parameters, _ = self.column_names()
