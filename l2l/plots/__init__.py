@@ -14,19 +14,36 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from l2l.plots.activity import result, series
     from l2l.plots.canvas import require, save
+    from l2l.plots.maps import grid
     from l2l.plots.matrices import connectome, fc
     from l2l.plots.overview import fit
+    from l2l.plots.profiles import recovery
     from l2l.plots.search import fitness, history, parameters
 
-__all__ = ["connectome", "fc", "fit", "fitness", "history", "parameters", "require", "result", "save", "series"]
+__all__ = [
+    "connectome",
+    "fc",
+    "fit",
+    "fitness",
+    "grid",
+    "history",
+    "parameters",
+    "recovery",
+    "require",
+    "result",
+    "save",
+    "series",
+]
 
 _HOMES = {
     "connectome": "matrices",
     "fc": "matrices",
     "fit": "overview",
     "fitness": "search",
+    "grid": "maps",
     "history": "search",
     "parameters": "search",
+    "recovery": "profiles",
     "require": "canvas",
     "result": "activity",
     "save": "canvas",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +76,9 @@ class ProfileRun:
             parent=self.fit_run,
         )
         with self.store.create_run(spec, recordings="none") as writer:
-            self.observer.begins(writer.id, fit, self.store.label, resumed=False)
+            shown = copy.copy(fit)
+            shown.name, shown.generations = spec.name, 4
+            self.observer.begins(writer.id, shown, self.store.label, resumed=False)
             try:
                 with chosen:
                     recovery = self._measure(writer, chosen, hidden, best, points)
@@ -134,7 +137,7 @@ class ProfileRun:
             store=self.store.label, fit_run=self.fit_run, profile_run=writer.id, seed=self.fit.seed,
             replicates=self.replicates, objective=self.objective.name, maximize=self.objective.maximize, noise=noise,
             fitness_found=self.objective.fitness(level), fitness_hidden=self.objective.fitness(float(means[0])),
-            reached=gap <= NOISY * noise, parameters=found,
+            reached=gap <= NOISY * noise, misled=gap < -NOISY * noise, parameters=found,
         )  # fmt: skip
 
     def _free(
@@ -232,8 +235,8 @@ class ProfileRun:
         with np.errstate(invalid="ignore"):
             spread = np.nan_to_num(excess.std(axis=1, ddof=1), nan=np.inf)
         return Recovered(
-            name=label, unit=getattr(parameter, "unit", ""), hidden=hidden, found=found,
-            error=float(found - hidden) if profile.ordered else None, relative=float(relative),
+            name=label, unit=getattr(parameter, "unit", ""), log=getattr(parameter, "log", False), hidden=hidden,
+            found=found, error=float(found - hidden) if profile.ordered else None, relative=float(relative),
             within=values([low, high]) if profile.ordered else values(inside), width=float(width),
             free_width=float(free),
             curvature=profile.curvature(), verdict=judge(profile, noise, free, true, as_good),

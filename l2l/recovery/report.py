@@ -25,6 +25,7 @@ class Recovered:
 
     name: str
     unit: str
+    log: bool
     hidden: Any
     found: Any
     error: float | None
@@ -46,7 +47,8 @@ class Recovery:
     objective: the first, by which identifiability is judged; maximize as it says. noise: standard deviation of one
     evaluation's fitness at the optimum. fitness_found, fitness_hidden: means over replicates with fresh noise.
     reached: whether the optimum fits as well as the hidden parameters; if not, errors tell of the search, not of the
-    model. fit_run, profile_run: where all evaluations are recorded.
+    model. misled: whether it fits better, by more than the noise, as other parameters may where the simulated target is
+    short. fit_run, profile_run: where all evaluations are recorded.
     """
 
     store: str
@@ -60,6 +62,7 @@ class Recovery:
     fitness_found: float
     fitness_hidden: float
     reached: bool
+    misled: bool
     parameters: list[Recovered]
 
     def as_json(self) -> dict[str, Any]:

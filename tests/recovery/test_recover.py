@@ -72,6 +72,7 @@ def test_parameters_that_matter_come_back_and_one_that_does_not_is_reported(know
     assert c.within == [-1.0, 1.0]
     assert c.width == 1
     assert known.reached
+    assert not known.misled
 
 
 def test_the_interval_and_the_curvature_are_those_of_the_parabola(known: Recovery) -> None:
