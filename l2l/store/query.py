@@ -38,8 +38,9 @@ def prepare(
     """The statement of a query, and what makes a table of its rows; arguments as of `Store.query`."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise QueryError(f"limit must be a whole number >= 0, but got {limit!r}")
-    heads = choose(run_heads(connection), [runs] if isinstance(runs, str | int) else list(runs))
-    search = Search(connection, heads)
+    every = run_heads(connection)
+    heads = choose(every, [runs] if isinstance(runs, str | int) else list(runs))
+    search = Search(connection, heads, all_runs=len(heads) == len(every))
     condition = parse(where) if where is not None and where.strip() else None
     order = [(parse_field(text.lstrip("-+")), text.startswith("-")) for text in map(str.strip, _listed(sort))]
     if columns is None:

@@ -64,7 +64,9 @@ class Column:
 class Search:
     """Finds out what names mean in some runs, and writes the SQL of queries on them."""
 
-    def __init__(self, connection: Connection, heads: Sequence[RunHead]) -> None:
+    def __init__(self, connection: Connection, heads: Sequence[RunHead], *, all_runs: bool = False) -> None:
+        """all_runs: whether `heads` are all that the database has."""
+        self._all_runs = all_runs
         self._sqlite = connection.dialect.name == "sqlite"
         self._heads = heads
         self._last, self._joined = queries.last_attempts()
@@ -108,7 +110,7 @@ class Search:
             .join(runs, runs.c.id == individuals.c.run_id)
             .join(self._last, self._joined, isouter=True)
             .join(workers, queries.worker_of(self._last), isouter=True)
-            .where(individuals.c.run_id.in_([head.id for head in self._heads]))
+            .where(self._of_these_runs())
         )
         if where is not None:
             query = query.where(self.holds(where))
@@ -118,10 +120,16 @@ class Search:
         query = query.order_by(individuals.c.run_id, individuals.c.generation, individuals.c.position)
         return query if limit is None else query.limit(limit)
 
+    def _of_these_runs(self) -> ColumnElement[bool]:
+        if self._all_runs and self._heads:
+            # One pass over the table; a list of a thousand runs is a thousand searches in it.
+            return individuals.c.run_id <= max(head.id for head in self._heads)
+        return individuals.c.run_id.in_([head.id for head in self._heads])
+
     def holds(self, condition: Condition) -> ColumnElement[bool]:
         match condition:
             case All(parts):
-                return and_(*map(self.holds, parts))
+                return and_(*self._within(parts), *map(self.holds, parts))
             case OneOf(parts):
                 return or_(*map(self.holds, parts))
             case Not(part):
@@ -133,6 +141,43 @@ class Search:
             case Comparison(left, op, right):
                 return self._compare(left, op, right)
         raise AssertionError(condition)
+
+    def _within(self, parts: Sequence[Condition]) -> list[ColumnElement[bool]]:
+        """For each parameter with a lower and an upper bound among `parts`: that it lies between them.
+
+        It says nothing new, but is one look into the JSON where the exact conditions are four; those are left for the
+        few rows that it lets pass.
+        """
+        bounds: dict[Field, dict[str, list[float]]] = {}
+        for part in parts:
+            if isinstance(part, Comparison):
+                field, op, value = part.left, part.op, part.right
+                if isinstance(value, Field):
+                    field, op, value = value, _MIRRORED.get(op, op), part.left
+                if isinstance(field, Field) and _kind_of_side(value) == "number" and op in ("<", "<=", ">", ">="):
+                    bounds.setdefault(field, {}).setdefault(op[0], []).append(value)  # type: ignore[arg-type]
+        return [
+            self._number(field).between(max(found[">"]), min(found["<"]))
+            for field, found in bounds.items()
+            if len(found) == 2 and self._is_always_number(field)
+        ]
+
+    def _is_always_number(self, field: Field) -> bool:
+        """Whether it is a parameter, and Real or Integer in every run that has it."""
+        if self._groups(field) != ["parameters"]:
+            return False
+        if self._sqlite and not _SAFE_IN_PATH.fullmatch(field.name):
+            return False
+        kinds = (head.space.get(field.name, {"kind": "real"}) for head in self._heads)
+        return all(isinstance(kind, dict) and kind.get("kind") in ("real", "integer") for kind in kinds)
+
+    def _number(self, field: Field) -> Any:
+        """The value of a field that is a number wherever it is."""
+        column = self.json["parameters"]
+        if self._sqlite:
+            return func.json_extract(type_coerce(column, Text), _path(field))
+        path = cast([field.name, *map(str, field.index)], ARRAY(Text))
+        return cast(func.json_extract_path_text(column, _variadic(path), type_=Text()), Double)
 
     def value(self, field: Field) -> Any:
         """What a field is in a row, as a number, a text or a boolean; NULL if it is none."""
@@ -170,7 +215,7 @@ class Search:
         types = {"number": ("integer", "real"), "text": ("text",), "boolean": ("true", "false")}[kind]
         column = type_coerce(column, Text)
         if _SAFE_IN_PATH.fullmatch(field.name):
-            path = f'$."{field.name}"' + "".join(f"[{place}]" for place in field.index)
+            path = _path(field)
             return case((func.json_type(column, path).in_(types), func.json_extract(column, path)), else_=null())
         member = func.json_each(column).table_valued("key", "value", "type")
         if not field.index:
@@ -242,6 +287,18 @@ class Search:
         )
         rows = (connection.execute(one, {"run": head.id}).scalar() for head in self._heads)
         return {name for measured in rows if isinstance(measured, dict) for name in measured}
+
+
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _kind_of_side(side: Field | Value) -> Kind | None:
+    return None if isinstance(side, Field) else _kind(side)
+
+
+def _path(field: Field) -> str:
+    """A field within JSON, as SQLite writes it."""
+    return f'$."{field.name}"' + "".join(f"[{place}]" for place in field.index)
 
 
 def _variadic(path: Any) -> Any:
