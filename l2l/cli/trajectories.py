@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from l2l.cli.data import load_fc
-from l2l.cli.options import JsonOption, RunArgument, StoreOption, app, run_key
+from l2l.cli.options import JsonOption, RunArgument, StoreOption, app, named_values, run_key
 from l2l.cli.tables import records, show_frame, show_rows
+from l2l.errors import L2LError, nearest
 
 if TYPE_CHECKING:
     from l2l.trajectory import Trajectory
@@ -22,19 +23,19 @@ def runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from l2l.store import Store
 
     with Store.open(store, read_only=True) as opened:
-        records = opened.runs()
+        lines = opened.run_lines()
     rows = [
         {
-            "id": record.id,
-            "name": record.name,
-            "status": record.status,
-            "optimizer": record.optimizer.get("name", ""),
-            "created": str(record.created)[:19],
-            "finished": str(record.finished)[:19] if record.finished else None,
-            "stop_reason": record.stop_reason,
-            "tags": ", ".join(record.tags),
+            "id": line.id,
+            "name": line.name,
+            "status": line.status,
+            "optimizer": line.optimizer,
+            "created": str(line.created)[:19],
+            "finished": str(line.finished)[:19] if line.finished else None,
+            "stop_reason": line.stop_reason,
+            "tags": ", ".join(line.tags),
         }
-        for record in records
+        for line in lines
     ]
     show_rows(rows, as_json, "no runs yet")
 
@@ -117,15 +118,37 @@ def plot(
     ] = None,
     dpi: Annotated[float, typer.Option(min=20, max=1200, help="Dots an inch of a .png.")] = 150,
     store: StoreOption = None,
+    kind: Annotated[
+        str, typer.Option(metavar="fit|grid", help="The search, or maps of all that was measured over two parameters.")
+    ] = "fit",
+    x: Annotated[str | None, typer.Option(metavar="NAME", help="Of a grid: the parameter to the right.")] = None,
+    y: Annotated[str | None, typer.Option(metavar="NAME", help="Of a grid: the parameter upwards.")] = None,
+    value: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Of a grid: what to map; may be repeated. [default: all]")
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Of a grid: hold another parameter. [default: the mean over it]"),
+    ] = None,
 ) -> None:
-    """Draw a run: its history, its parameters against fitness, and the FC of the best individual."""
+    """Draw a run: its history, its parameters against fitness, and the FC of the best individual; or maps of a grid."""
     from l2l import plots
     from l2l.plots.canvas import checked_file, require
 
     require()
     checked_file(to)
+    if kind not in ("fit", "grid"):
+        raise L2LError(f"unknown kind of plot {kind!r}: {nearest(kind, ('fit', 'grid'))}")
+    if kind == "fit" and (x or y or value or at):
+        raise L2LError("--x, --y, --value and --at belong to maps: add --kind grid")
+    if kind == "grid" and target is not None:
+        raise L2LError("--target is drawn beside the FC of a fit, not with --kind grid")
     with _open(store, run) as trajectory:
-        plots.save(plots.fit(trajectory, None if target is None else load_fc(target)), to, dpi=dpi)
+        if kind == "grid":
+            figure = plots.grid(trajectory, x, y, value or None, at=named_values(at or []))
+        else:
+            figure = plots.fit(trajectory, None if target is None else load_fc(target))
+        plots.save(figure, to, dpi=dpi)
     typer.echo(f"written: {to}")
 
 

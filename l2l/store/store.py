@@ -24,6 +24,7 @@ from l2l.store.views import create_view
 from l2l.store.writer import RunWriter, claim
 
 if TYPE_CHECKING:
+    from l2l.store.listing import RunLine
     from l2l.store.query import Format
 
 T = TypeVar("T")
@@ -210,6 +211,12 @@ class Store:
     def runs(self) -> list[RunRecord]:
         """Every run, oldest first."""
         return self.read(queries.run_records)
+
+    def run_lines(self) -> list[RunLine]:
+        """Every run, oldest first, as a list shows it: many times faster than `runs`."""
+        from l2l.store.listing import run_lines
+
+        return self.read(run_lines)
 
     def run(self, run: int | str = "last") -> RunRecord:
         """One run: by id, by name (the latest of that name), or "last". Raises RunNotFoundError."""
