@@ -21,9 +21,10 @@ from l2l.runners.cluster import DASK_SETTINGS, Cluster, ExistingScheduler
 from l2l.runners.jobqueue import JobQueue
 from l2l.runners.ledger import Chunk, Ledger
 from l2l.runners.local import LocalWorkers, available_cores
+from l2l.runners.naming import label
 from l2l.runners.plan import Plan
 from l2l.runners.window import Death, Window
-from l2l.runners.worker import Reply, label
+from l2l.runners.worker import Reply
 
 _AHEAD = 2  # chunks in flight a worker: one is evaluated while the next is on its way
 _TICK = 1.0  # seconds without news after which the cluster is looked at

@@ -20,6 +20,7 @@ from l2l.individual import Evaluation, Individual, Outcome, Status
 from l2l.objective import check_fitness
 from l2l.optimizees.base import Optimizee, as_outcome
 from l2l.runners import device
+from l2l.runners.naming import job_of
 
 Guard = Callable[[int, int], AbstractContextManager[Any]]
 """Entered around each call of user code with the place and the number of the individuals that it evaluates."""
@@ -64,6 +65,7 @@ class _Desk:
         self.guard = guard
         self.interruptible = interruptible
         self.worker = worker
+        self.job = job_of(worker)
         self.host = socket.gethostname()
         self.seen = device.seen()
 
@@ -147,6 +149,7 @@ class _Desk:
             worker=self.worker,
             host=self.host,
             device=self._device(),
+            job=self.job,
             **fields,
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 from l2l.errors import RunnerError
 from l2l.runners.dialect import JobState
 from l2l.runners.jobqueue import JobQueue
+from l2l.runners.naming import job_of
 from l2l.runners.preflight import ask
 from l2l.runners.scheduler import OwnScheduler, Worker, worker_keys
 
@@ -271,13 +272,6 @@ class QueuedJobs:
             with contextlib.suppress(OSError):
                 os.unlink(path)
         self._keys = {}
-
-
-def job_of(worker: str) -> str:
-    """The number of the job in the name of one of its workers ("job-17-0"); "" for workers outside of jobs."""
-    kind, _, rest = worker.partition("-")
-    number, dash, _ = rest.rpartition("-")
-    return number if kind == "job" and dash else ""
 
 
 def _numbers(name: str) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from l2l.errors import RunnerError
 from l2l.individual import Evaluation, Individual, Status
 from l2l.runners.lastwords import LastWords
+from l2l.runners.naming import job_of
 from l2l.runners.plan import Plan
 
 _STALLS = 20  # workers that die with a chunk before evaluating any of it: then the workers are at fault
@@ -152,6 +153,7 @@ class Ledger:
             traceback=trace,
             attempt=self._tries[member],
             worker=worker,
+            job=job_of(worker),
             seconds=(self.deadline or 0.0) if status is Status.TIMEOUT else 0.0,
             **known,
         )

@@ -13,6 +13,7 @@ from l2l.optimizees.base import Optimizee
 from l2l.runners import environment
 from l2l.runners.evaluate import evaluate_individuals, format_traceback, one_line
 from l2l.runners.lastwords import Pen
+from l2l.runners.naming import label
 
 _KEPT = 4  # optimizees a worker keeps: one run uses one or two
 _optimizees: OrderedDict[str, Optimizee] = OrderedDict()
@@ -61,11 +62,6 @@ def run_chunk(packed: bytes, pickled: bytes | None) -> bytes:
     worker = get_worker()
     reply = _evaluate(Order(*order), individuals, pickled, label(worker.address, worker.name))
     return pickle.dumps(tuple(reply), protocol=pickle.HIGHEST_PROTOCOL)
-
-
-def label(address: str, name: object) -> str:
-    """A worker as it is recorded: its address and, where it runs in a job, its name, which holds the job's number."""
-    return f"{address} {name}" if str(name).startswith("job-") else address
 
 
 def _evaluate(order: Order, individuals: Sequence[Individual], pickled: bytes | None, worker: str) -> Reply:

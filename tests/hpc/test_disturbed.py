@@ -160,14 +160,15 @@ def told_where_it_happened(folder):
         traces = trajectory.failures().set_index(["generation", "position"])["traceback"]
     ok = frame[frame["status"] == "ok"]
     assert ok["worker"].str.contains(r"tcp://127\.0\.0\.1:\d+ job-\d+-0").all()
-    assert ok["worker"].str.extract(r"job-(\d+)")[0].nunique() > 4  # the first four, and some that came after them
+    assert ok["job"].tolist() == ok["worker"].str.extract(r"job-(\d+)")[0].tolist()
+    assert ok["job"].nunique() > 4  # the first four, and some that came after them
     assert (ok["seconds"] > 0.2).all()
     segfault, hang, poison = frame.loc[(2, 7)], frame.loc[(4, 3)], frame.loc[(5, 11)]
     assert (segfault["status"], segfault["attempt"]) == ("lost", ATTEMPTS)
     assert "Segmentation fault" in segfault["error"]
     assert (hang["status"], hang["attempt"], hang["seconds"]) == ("timeout", 1, DEADLINE)
     for each in (segfault, hang, poison):
-        assert "job-" in each["worker"]
+        assert f" job-{each['job']}-0" in each["worker"]
         assert each["host"] == ok["host"].iloc[0]
     # Stacks come from the dying process itself; SIGKILL leaves none, so there the job's log speaks.
     assert "in die" in traces[2, 7]
