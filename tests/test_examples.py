@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from l2l import datasets
+from l2l import datasets, plots
 from l2l.errors import DatasetError
 from l2l.observables.fc import fc_corr
 from l2l.script import load_experiment
@@ -79,3 +79,24 @@ def test_every_command_of_the_readme_exists() -> None:
     ).stdout
     assert {"run", "best", "resume"} <= commands
     assert [name for name in commands if name not in helped] == []
+
+
+def test_a_small_sweep_of_the_adex_brain_maps_all_that_it_promises(tmp_path: Path) -> None:
+    text = (ROOT / "examples" / "adex_sweep.py").read_text()
+    for long, short in (
+        ('datasets.load("tvb-68")', "datasets.synthetic(12)"),
+        ("Grid(POINTS)", 'Grid({"G": 1, "b_e": 2, "E_L_e": [-64.0], "E_L_i": [-65.0], "T": [20.0, 40.0]})'),
+        ('duration="5 s"', 'duration="2 s"'),
+        ("trials=10", "trials=2"),
+    ):
+        assert long in text
+        text = text.replace(long, short)
+    (tmp_path / "sweep.py").write_text(text)
+    trajectory = load_experiment(tmp_path / "sweep.py").run(store=tmp_path / "l2l.db", runner="serial", quiet=True)
+    table = trajectory.individuals()
+    assert len(table) == 4
+    assert (table["status"] == "ok").all()
+    measured = ("rate", "up_share", "down_duration", "activity_fc", "fc_sc", "slow_power", "spectral_exponent", "pci")
+    assert table[list(measured)].notna().all(axis=None)
+    figure = plots.grid(trajectory, "b_e", "T")
+    assert set(measured) <= {ax.get_title() for ax in figure.axes}

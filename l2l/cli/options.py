@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 import typer
+
+from l2l.errors import L2LError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,3 +29,19 @@ RunnerOption = Annotated[
 def run_key(run: str) -> int | str:
     """A run's number, or its name."""
     return int(run) if run.isdecimal() else run
+
+
+def named_values(texts: list[str]) -> dict[str, Any]:
+    """Values by name from texts such as "G=1.2"; a list in brackets for a parameter with a shape."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise L2LError(f"--at takes NAME=VALUE, such as G=1.2, but got {text!r}")
+        if name.strip() in values:
+            raise L2LError(f"--at must name each parameter once, but {name.strip()!r} is named twice")
+        try:
+            values[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name.strip()] = value.strip()  # a category
+    return values

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from l2l.cli.options import JsonOption, RunnerOption, StoreOption, app
-from l2l.errors import L2LError
+from l2l.cli.options import JsonOption, RunnerOption, StoreOption, app, named_values
 
 if TYPE_CHECKING:
     from l2l.recovery import Recovered, Recovery
@@ -50,7 +49,7 @@ def recover(
         loaded.generations = generations
     recovery = recovered(
         loaded,
-        at=hidden_values(at or []),
+        at=named_values(at or []),
         seed=seed,
         replicates=replicates,
         points=points,
@@ -69,22 +68,6 @@ def recover(
     _show(recovery)
     if plot is not None:
         typer.echo(f"written: {plot}")
-
-
-def hidden_values(texts: list[str]) -> dict[str, Any]:
-    """Values by name from texts such as "G=1.2"; a list in brackets for a parameter with a shape."""
-    values: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip() or not value.strip():
-            raise L2LError(f"--at takes NAME=VALUE, such as G=1.2, but got {text!r}")
-        if name.strip() in values:
-            raise L2LError(f"--at must name each parameter once, but {name.strip()!r} is named twice")
-        try:
-            values[name.strip()] = json.loads(value)
-        except json.JSONDecodeError:
-            values[name.strip()] = value.strip()  # a category
-    return values
 
 
 def _show(recovery: Recovery) -> None:

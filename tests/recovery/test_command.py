@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from l2l.cli import main
-from l2l.cli.recovery import hidden_values
+from l2l.cli.options import named_values
 from l2l.errors import L2LError
 
 SCRIPT = """
@@ -87,10 +87,10 @@ def test_bad_input_is_one_clear_line(
     assert not (tmp_path / "l2l.db").exists()
 
 
-def test_hidden_values_are_numbers_lists_or_names() -> None:
-    assert hidden_values(["G=1.5", "w=[0.1, 0.2]", "rule=fast"]) == {"G": 1.5, "w": [0.1, 0.2], "rule": "fast"}
+def test_values_on_the_command_line_are_numbers_lists_or_names() -> None:
+    assert named_values(["G=1.5", "w=[0.1, 0.2]", "rule=fast"]) == {"G": 1.5, "w": [0.1, 0.2], "rule": "fast"}
     for text in ("G", "=1", "G="):
         with pytest.raises(L2LError, match="NAME=VALUE"):
-            hidden_values([text])
+            named_values([text])
     with pytest.raises(L2LError, match="named twice"):
-        hidden_values(["G=1", "G=2"])
+        named_values(["G=1", "G=2"])
