@@ -10,6 +10,7 @@ import typer
 
 # Imported for the commands they add to the application.
 from l2l.cli import (  # noqa: F401
+    cohorts,
     data,
     exchange,
     experiments,

@@ -54,9 +54,10 @@ def resume(
     from l2l.progress import observer_for
     from l2l.script import load_experiment
     from l2l.store import Store
+    from l2l.trajectory.subjects import whole_of
 
     with Store.open(store, read_only=True) as opened:
-        record = opened.run(run_key(run))
+        record = opened.run(whole_of(opened.run(run_key(run))))  # of a subject: the whole cohort
     if record.status == "finished":
         typer.echo(f"run {record.id} is finished ({record.stop_reason}): nothing to resume")
         return
