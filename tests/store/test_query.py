@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -199,3 +200,41 @@ def test_sql_in_names_and_values_is_text(filled: Store) -> None:
 def test_columns_are_of_the_runs_chosen(filled: Store) -> None:
     assert "fc_corr" in filled.query(runs=1).columns
     assert "loss'" not in filled.query(runs=1).columns
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "G > 1 and G < 4",
+        "1 < G and 4 >= G and position < 9",
+        "G >= 1 and G > 2 and G <= 4 and G < 3 and n < 7",
+        "G > 3 and G < 2",
+        "w[1] > 0.5 and w[1] < 1.5 and not (G > 1 and G < 4)",
+        "n >= 3 and n <= 3",
+    ],
+)
+def test_a_lower_and_an_upper_bound_find_what_each_alone_would(filled: Store, condition: str) -> None:
+    """Two bounds of a parameter take another way through the database."""
+    frame = filled.query(runs="first,second")
+    python = condition.replace("w[1]", "row['w[1]']")
+    for name in ("G", "position", "n"):
+        python = re.sub(rf"\b{name}\b", f"row['{name}']", python)
+    expected = [
+        (row["run"], row["generation"], row["position"]) for _, row in frame.iterrows() if eval(python, {"row": row})
+    ]
+    found = filled.query(condition, runs="first,second")[["run", "generation", "position"]]
+    assert list(found.itertuples(index=False, name=None)) == expected
+    assert expected or condition == "G > 3 and G < 2"
+
+
+def test_bounds_meet_values_that_are_no_numbers(store: Store, spec) -> None:
+    """The same name may be a number in one run and a text in another."""
+    for kind, values in (
+        ({"kind": "real", "low": 0.0, "high": 1.0}, [0.25, 0.75]),
+        ({"kind": "categorical", "choices": ["0.25", "a", True]}, ["0.25", "a", True]),
+    ):
+        writer = store.create_run(spec(space={"G": kind}))
+        individuals = [Individual({"G": value}, 0, place) for place, value in enumerate(values)]
+        writer.record_generation(0, individuals)
+        writer.finish("finished", "")
+    assert store.query("G > 0.1 and G < 2")[["run", "position"]].values.tolist() == [[1, 0], [1, 1]]
