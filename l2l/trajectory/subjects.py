@@ -53,7 +53,7 @@ def _row(store: Store, name: str, record: RunRecord) -> Mapping[str, Any]:
     trajectory = Trajectory.open(store, record.id)
     found = trajectory.best(1)
     best = (
-        {column: found[column].iloc[0] for column in found if column not in (*_WITHOUT, "seconds")}
+        {str(column): found[column].iloc[0] for column in found if column not in (*_WITHOUT, "seconds")}
         if len(found)
         else {}
     )
