@@ -47,12 +47,13 @@ class Outcome:
 
     fitness: a finite number for every objective, by name.
     measurements: anything else worth a column: JSON values by name.
-    recordings: arrays by name, kept compressed beside the row.
+    recordings: arrays by name, kept compressed beside the row; of an `xarray.DataArray` names of axes, coordinates and
+        units are kept, too.
     """
 
     fitness: Mapping[str, float]
     measurements: Mapping[str, Any] = field(default_factory=dict)
-    recordings: Mapping[str, np.ndarray] = field(default_factory=dict)
+    recordings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Status(StrEnum):
@@ -79,7 +80,7 @@ class Evaluation:
     status: Status
     fitness: Mapping[str, float] = field(default_factory=dict)
     measurements: Mapping[str, Any] = field(default_factory=dict)
-    recordings: Mapping[str, np.ndarray] = field(default_factory=dict)
+    recordings: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
     traceback: str = ""
     attempt: int = 1

@@ -23,6 +23,7 @@ from l2l.optimizees.baselines import correlations_with
 from l2l.optimizees.fit import Fit, Goal
 from l2l.optimizees.heterogeneity import Free, FreeParameters
 from l2l.optimizees.inhibition import InhibitionControl
+from l2l.optimizees.labelled import Axes, axes_of_monitor
 from l2l.optimizees.perturbation import Perturbation
 from l2l.optimizees.source import settings_of
 from l2l.optimizees.targeting import on_host, simulated_target
@@ -149,8 +150,8 @@ class BrainNetwork(Optimizee):
         return [OptimizeeError(refusal) if refusal else next(outcomes) for refusal in refusals]
 
     def _simulated(self, individuals: Sequence[Individual]) -> list[Outcome | Exception]:
-        signals, status, tuned = self._observed(individuals)
-        outcomes = self.fit.outcomes(signals, self.goal)
+        signals, status, tuned, axes = self._observed(individuals)
+        outcomes = self.fit.outcomes(signals, self.goal, axes)
         if self.inhibition_control and tuned:
             outcomes = self.inhibition_control.judged(outcomes, tuned, self.objectives)
         return [
@@ -158,8 +159,10 @@ class BrainNetwork(Optimizee):
             for outcome, fine, what in zip(outcomes, status.ok, status, strict=True)
         ]
 
-    def _observed(self, individuals: Sequence[Individual]) -> tuple[dict[str, Any], Status, Inhibition | None]:
-        """What is observed, by name, with the individuals as first axis; how each ended; what was tuned."""
+    def _observed(
+        self, individuals: Sequence[Individual]
+    ) -> tuple[dict[str, Any], Status, Inhibition | None, dict[str, Axes]]:
+        """What is observed, by name, with the individuals as first axis; how each ended; what was tuned; axes."""
         settings = self._settings(individuals)
         control = self.inhibition_control
         tuned = control.tune(self.model, self.connectome, settings, len(individuals), self.backend) if control else None
@@ -169,14 +172,15 @@ class BrainNetwork(Optimizee):
         signals = self._signals(result, individuals)
         if "pci" in self.fit.needs:
             signals["pci"] = self._perturbed(individuals, tuned)
-        return signals | (tuned.parameters if tuned else {}), result.status, tuned
+        axes = {each.name: axes_of_monitor(result, each.name, self._skip) for each in self.monitors}
+        return signals | (tuned.parameters if tuned else {}), result.status, tuned, axes
 
     def targeting(self, hidden: Individual) -> BrainNetwork:
         """The same fit with its own simulation at `hidden` as target, of as many regions, in the same band.
 
         Raises SimulationError or ObservableError where that simulation diverges or cannot be a target.
         """
-        signals, status, _ = self._observed([hidden])
+        signals, status, *_ = self._observed([hidden])
         if not status.ok[0]:
             raise SimulationError(f"the simulation of the target {status[0]}")
         other = copy.copy(self)
@@ -263,8 +267,11 @@ class BrainNetwork(Optimizee):
                 signals["rates"] = array[:, :, 0].mean(axis=1, dtype=np.float64)
             else:
                 signals[name] = array
-        asked = self.fit.needs
-        return signals | {name: value for name, value in self.free.values(individuals).items() if name in asked}
+        uniform = {name for name in self.free.names if name in self.space and not self.space[name].shape}
+        for name, value in self.free.values(individuals).items():
+            if name in self.fit.needs:
+                signals[name] = value[:, 0] if name in uniform and value.shape[1] == 1 else value
+        return signals
 
     @property
     def _noisy(self) -> Sequence[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l2l.errors import ObservableError, OptimizeeError, nearest
+from l2l.errors import ObjectiveError, ObservableError, OptimizeeError, nearest
 from l2l.individual import Outcome
 from l2l.objective import Objective, as_objectives
 from l2l.observables import connectivity
@@ -23,10 +23,13 @@ from l2l.observables.observed import OBSERVABLES, Observed, is_shared
 from l2l.observables.pairs import triangle
 from l2l.observables.target import Target
 from l2l.observables.terms import TERMS, Combined, Reference, Term, as_terms, check_terms, score
+from l2l.optimizees.labelled import Axes, axes_of_observable
 from l2l.optimizees.source import fingerprint_of
+from l2l.optimizees.unfit import closure, reason
 from l2l.simulator.connectome import Connectome
 
 Array = NDArray[Any]
+_MEAN = "mean_fc"  # measured wherever FC is computed
 BLOCK = 256 << 20  # bytes of intermediate results of the simulations that are observed at once
 
 
@@ -36,6 +39,7 @@ class Goal:
 
     reference: its observables by name. nodes: of the network that are compared, None for all. pairs: (node, node) of
     those that count, None for all. band: Hz, to which simulated BOLD is filtered, or None. tr: of the simulation, s.
+    labels: of the regions that are compared.
     """
 
     reference: Reference
@@ -43,6 +47,7 @@ class Goal:
     pairs: NDArray[np.bool_] | None
     band: tuple[float, float] | None
     tr: float
+    labels: tuple[str, ...]
 
 
 class Fit:
@@ -117,8 +122,9 @@ class Fit:
         pairs = (
             target.mask_of_pairs(self.analysis) if target.n_regions else self.analysis.mask_of_pairs(connectome.n_nodes)
         )
-        goal = Goal(target.reference(self.against, self.analysis, tr), nodes, pairs, band, tr)
-        size = connectome.n_nodes if nodes is None else len(nodes)
+        labels = tuple(connectome.labels[i] for i in (range(connectome.n_nodes) if nodes is None else nodes))
+        goal = Goal(target.reference(self.against, self.analysis, tr), nodes, pairs, band, tr, labels)
+        size = len(labels)
         for name, value in goal.reference.items():
             if name.endswith("fc") and np.shape(value) != (size, size):
                 raise ObservableError(f"the target's {name} must be ({size}, {size}), but has shape {np.shape(value)}")
@@ -129,22 +135,38 @@ class Fit:
                 if tried.available(name):
                     tried[name]
             for part in self._parts:
-                if part is TERMS.get(part.name) and all(tried.available(name) for name in part.needs):
+                if all(tried.available(name) for name in part.needs):
                     part(tried, goal.reference)
+                    self._check_tried(part, tried.failures.pop(0, None))
         return goal
 
-    def outcomes(self, signals: Mapping[str, Any], goal: Goal) -> list[Outcome | Exception]:
-        """One outcome for each simulation, or what a function of the user's raised for it.
+    def _check_tried(self, part: Term, error: Exception | None) -> None:
+        """Raises ObjectiveError for what would be wrong with any simulation; an own function may dislike noise."""
+        if isinstance(error, ObjectiveError):
+            raise error
+        if isinstance(error, NameError | TypeError | AttributeError | ImportError):
+            raise ObjectiveError(
+                f"term {part.name!r} must take its observables and return a number, but on noise of the run's size it "
+                f"raised {type(error).__name__}: {error}"
+            ) from error
+
+    def outcomes(
+        self, signals: Mapping[str, Any], goal: Goal, axes: Mapping[str, Axes] | None = None
+    ) -> list[Outcome | Exception]:
+        """One outcome for each simulation, or why there is none: what a function of the user's raised, or what of the
+        simulation is not finite, and in which region.
 
         signals: by name, with the simulations as first axis: "bold" (simulation, volume, node), in memory or on a GPU,
         "rates" (simulation, node), "pci" (simulation,), monitors and parameters, as far as `needs` holds them.
+        axes: what the axes of monitors mean, by name.
         """
         bold = signals.get("bold")
         scores: dict[str, Array] = {}
         if bold is not None and not isinstance(bold, np.ndarray):
             scores = self._scores_on_device(bold, goal)
             wanted = {*self.record, *(n for part in self._parts if part.name not in scores for n in part.needs)}
-            if any("bold" in _closure(name) for name in wanted):
+            lost = ~np.all([np.isfinite(scores[name]) for name in scores], axis=0) if scores else np.zeros(1, bool)
+            if "bold" in closure(wanted) or lost.any():  # or it must be told what is wrong with them
                 signals = {**signals, "bold": bold.copy_to_host()}
             else:
                 signals = {name: value for name, value in signals.items() if name != "bold"}
@@ -152,7 +174,7 @@ class Fit:
         found: list[Outcome | Exception] = []
         for members in self._blocks(signals, count):
             own = {name: value[members] for name, value in signals.items()}
-            found += self._assess(own, goal, {name: value[members] for name, value in scores.items()})
+            found += self._assess(own, goal, {name: value[members] for name, value in scores.items()}, axes or {})
         return found
 
     def _scores_on_device(self, bold: Any, goal: Goal) -> dict[str, Array]:
@@ -167,11 +189,13 @@ class Fit:
         comparison = connectivity.Comparison(
             goal.reference.get("fc"), goal.reference.get("fcd_values"), goal.tr,
             window=a.fcd_window, step=a.fcd_step, drop_edges=not a.fcd_edges, pairs=goal.pairs,
+            mean=not names.isdisjoint(connectivity.FC_SCORES),
         )  # fmt: skip
-        return {name: values for name, values in connectivity.scores(bold, comparison).items() if name in names}
+        scored = connectivity.scores(bold, comparison)
+        return {name: values for name, values in scored.items() if name in names or name == _MEAN}
 
     def _assess(
-        self, signals: Mapping[str, Array], goal: Goal, known: Mapping[str, Array]
+        self, signals: Mapping[str, Array], goal: Goal, known: Mapping[str, Array], axes: Mapping[str, Axes]
     ) -> list[Outcome | Exception]:
         observed = self._observed(signals, goal)
         scores = score([*self.terms, *self.measured], observed, goal.reference, known)
@@ -179,23 +203,40 @@ class Fit:
         names = [term.name for term in self.terms]
         measurements = {name: values for name, values in scores.items() if name not in names}
         for name in [name for name, values in recordings.items() if np.ndim(values) == 1]:
-            measurements[name] = recordings.pop(name)  # one number a simulation
+            number = recordings.pop(name)  # one a simulation
+            measurements |= {} if name in self.others else {name: number}  # a parameter has its column already
         if "fc" in observed:
-            measurements["mean_fc"] = triangle(observed["fc"], goal.pairs).astype(np.float64).mean(axis=-1)
+            measurements[_MEAN] = triangle(observed["fc"], goal.pairs).astype(np.float64).mean(axis=-1)
         if "rates" in observed:
             measurements["mean_rate"] = np.asarray(observed["rates"], np.float64).mean(axis=-1)
-        fixed = {"frequencies": observed["frequencies"]} if "spectrum" in self.record else {}
-        count = len(scores[names[0]])
+        if "spectrum" in recordings:
+            recordings["frequencies"] = np.tile(observed["frequencies"], (len(scores[names[0]]), 1))
+        kept = {
+            name: list((axes.get(name) or axes_of_observable(name, observed, goal.labels)).arrays(values, name))
+            for name, values in recordings.items()
+        }
         return [
             observed.failures.get(i)
+            or self._unfit(scores, observed, signals.get("bold"), i, goal)
             or Outcome(
                 {name: float(scores[name][i]) for name in names},
                 {name: float(values[i]) for name, values in measurements.items()},
-                {name: np.asarray(value[i], np.float32) for name, value in recordings.items()}
-                | {name: np.asarray(value, np.float32) for name, value in fixed.items()},
+                {name: arrays[i] for name, arrays in kept.items()},
             )
-            for i in range(count)
+            for i in range(len(scores[names[0]]))
         ]
+
+    def _unfit(
+        self, scores: Mapping[str, Array], observed: Observed, bold: Any, simulation: int, goal: Goal
+    ) -> Exception | None:
+        """Why a simulation has no fitness, if it has none."""
+        for term in self.terms:
+            value = float(scores[term.name][simulation])
+            if not np.isfinite(value):
+                own = None if bold is None else bold[simulation]
+                own = own if own is None or goal.nodes is None else own[:, goal.nodes]
+                return reason(term, value, observed, simulation, own, goal.labels)
+        return None
 
     def _observed(self, signals: Mapping[str, Any], goal: Goal) -> Observed:
         given = dict(signals)
@@ -229,11 +270,3 @@ class Fit:
             "analysis": self.analysis.as_json() if used else {},
         }
         return {name: value for name, value in described.items() if value}
-
-
-def _closure(name: str) -> set[str]:
-    """An observable and all that it is computed of."""
-    found = {name}
-    for each in OBSERVABLES[name].needs if name in OBSERVABLES else ():
-        found |= _closure(each)
-    return found

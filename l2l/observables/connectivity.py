@@ -32,6 +32,7 @@ class Comparison:
     None. tr: s, or a text such as "720 ms"; for FCD. window, step, drop_edges: see `l2l.observables.windows.windows`.
     first: the first volume of the simulation that counts: FC is of the volumes from there on, windows as `windows`
     places them. pairs: (node, node) boolean, the pairs that count in FC and FCD; None: all.
+    mean: also give the mean of the simulation's own FC, as "mean_fc"; it needs fc.
     Raises ObservableError if there is nothing to compare with, if it is not finite, or if FCD is asked for without tr.
     """
 
@@ -43,10 +44,13 @@ class Comparison:
     drop_edges: bool = field(default=True, kw_only=True)
     first: int = field(default=0, kw_only=True)
     pairs: NDArray[np.bool_] | None = field(default=None, kw_only=True)
+    mean: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.fc is None and self.fcd is None:
             raise ObservableError("an ensemble is compared with fc, or with fcd, or with both, but got neither")
+        if self.mean and self.fc is None:
+            raise ObservableError("the mean of FC is taken where FC is compared, but there is no fc: give fc")
         if self.fc is not None:
             matrix = np.array(self.fc, dtype=np.float64)
             bad = np.flatnonzero(~np.isfinite(triangle(matrix, self.pairs)))
@@ -71,7 +75,11 @@ class Comparison:
     @property
     def names(self) -> tuple[str, ...]:
         """The scores, in the order in which they are returned."""
-        return (*(FC_SCORES if self.fc is not None else ()), *(("fcd_ks",) if self.fcd is not None else ()))
+        return (
+            *(FC_SCORES if self.fc is not None else ()),
+            *(("mean_fc",) if self.mean else ()),
+            *(("fcd_ks",) if self.fcd is not None else ()),
+        )
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raises ObservableError unless an ensemble of this shape can be compared."""
@@ -86,7 +94,7 @@ class Comparison:
 
 
 def scores(bold: ArrayLike | Any, comparison: Comparison) -> dict[str, NDArray[np.float64]]:
-    """Each score of `comparison.names`, (simulation,): fc_corr is to be large, all others small.
+    """Each score of `comparison.names`, (simulation,): fc_corr is to be large, all others but mean_fc small.
 
     bold: (simulation, volume, node), in memory, or on a GPU (`__cuda_array_interface__`): then all is computed there.
     A simulation that diverged, or in which a node is silent, has NaN. Only so many simulations are in work at once as
@@ -108,6 +116,8 @@ def scores(bold: ArrayLike | Any, comparison: Comparison) -> dict[str, NDArray[n
             connectivity = fc(runs[:, comparison.first :])
             for name, score in FC_SCORES.items():
                 result[name][block] = score(connectivity, comparison.fc, comparison.pairs)
+            if comparison.mean:
+                result["mean_fc"][block] = triangle(connectivity, comparison.pairs).mean(axis=-1, dtype=np.float64)
         if comparison.fcd is not None:
             assert comparison.tr is not None
             dynamics = fcd(

@@ -144,6 +144,8 @@ class _Work:
                 scores["fc_corr"] = np.clip(ab / np.where(size > 0, size, np.nan), -1.0, 1.0)
             scores["fc_mae"], scores["fc_rmse"], scores["fc_normalised_error"] = mae, np.sqrt(mse), np.sqrt(mse) / 2
             scores["fc_mean_difference"] = np.abs(mean - self.target.mean())
+            if self.comparison.mean:
+                scores["mean_fc"] = mean
         if self.comparison.fcd is not None:
             values = self.triangles(runs, count, self.spans, self.windows)
             self.launch("centre", count * self.windows, self.threads, values)

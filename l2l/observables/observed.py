@@ -32,6 +32,7 @@ class Observable:
     pool: how those of several runs of one subject become one; None: computed from pooled ones.
     shared: the same for all simulations, so that it has no axis of simulations.
     remedy: said where it is not there and cannot be computed.
+    dims: names of its axes for one simulation; the second "node" of a matrix is "other_node". unit: of its values.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Observable:
     pool: Callable[[list[Any]], Any] | None = None
     shared: bool = False
     remedy: str = ""
+    dims: tuple[str, ...] = ()
+    unit: str = ""
 
     @cached_property
     def needs(self) -> tuple[str, ...]:
@@ -177,26 +180,42 @@ def _first(values: list[Any]) -> Any:
     return values[0]
 
 
+_PAIRS, _WINDOWS = ("node", "other_node"), ("window", "other_window")
+_BOLD = "give the target its BOLD: Target(bold=..., tr=...)"
+_RATES = "give the target its rates: Target(rates=...)"
+_INDEX = "give the target its index: Target(pci=...)"
+
 OBSERVABLES: dict[str, Observable] = {
     each.name: each
     for each in (
         Observable("tr", "repetition time, s", shared=True),
         Observable("pairs", "(node, node) pairs that count, or None for all", shared=True),
         Observable("volumes", "(volume,) volumes that count, or None for all", shared=True),
-        Observable("bold", "BOLD, (volume, node)", remedy="give the target its BOLD: Target(bold=..., tr=...)"),
-        Observable("fc", "Pearson correlations, (node, node)", _fc, _fisher_mean),
-        Observable("partial_fc", "partial correlations, (node, node)", _partial, _fisher_mean),
-        Observable("fcd", "correlations between the FC of windows, (window, window)", _fcd),
-        Observable("fcd_values", "its lower triangle, (pair of windows,)", lambda fcd: triangle(fcd), _together),
-        Observable("spectrum", "power density, (frequency, node)", _spectrum, _mean),
-        Observable("frequencies", "of the spectrum, (frequency,), Hz", _frequencies, _first, shared=True),
-        Observable("phases", "in the phase band, (volume, node), rad", _phases),
-        Observable("phase_fc", "phase-locking values, (node, node)", lambda phases: phase.phase_locking(phases), _mean),
+        Observable("bold", "BOLD, (volume, node)", remedy=_BOLD, dims=("time", "node")),
+        Observable("fc", "Pearson correlations, (node, node)", _fc, _fisher_mean, dims=_PAIRS),
+        Observable("partial_fc", "partial correlations, (node, node)", _partial, _fisher_mean, dims=_PAIRS),
+        Observable("fcd", "correlations between the FC of windows, (window, window)", _fcd, dims=_WINDOWS),
+        Observable(
+            "fcd_values", "its lower triangle, (pair of windows,)", lambda fcd: triangle(fcd), _together, dims=("pair",)
+        ),
+        # BOLD is a relative change, without a unit.
+        Observable(
+            "spectrum", "power density, (frequency, node)", _spectrum, _mean, dims=("frequency", "node"), unit="1/Hz"
+        ),
+        Observable(
+            "frequencies", "of the spectrum, (frequency,), Hz", _frequencies, _first, shared=True, dims=("frequency",),
+            unit="Hz",
+        ),
+        Observable("phases", "in the phase band, (volume, node), rad", _phases, dims=("time", "node"), unit="rad"),
+        Observable(
+            "phase_fc", "phase-locking values, (node, node)", lambda phases: phase.phase_locking(phases), _mean,
+            dims=_PAIRS,
+        ),
         Observable("synchrony", "mean order parameter", lambda phases: phase.synchrony(phases), _mean),
         Observable("metastability", "its standard deviation", lambda phases: phase.metastability(phases), _mean),
         Observable("functional_complexity", "of FC", lambda fc: complexity.functional_complexity(fc)),
-        Observable("variance", "of BOLD, (node,)", _variance, _mean),
-        Observable("rates", "mean firing rates, (node,)", remedy="give the target its rates: Target(rates=...)"),
-        Observable("pci", "perturbational complexity index", remedy="give the target its index: Target(pci=...)"),
+        Observable("variance", "of BOLD, (node,)", _variance, _mean, dims=("node",)),
+        Observable("rates", "mean firing rates, (node,)", remedy=_RATES, dims=("node",)),
+        Observable("pci", "perturbational complexity index", remedy=_INDEX),
     )
-}
+}  # fmt: skip

@@ -169,7 +169,7 @@ def test_rmse_is_minimised() -> None:
     (one,) = individuals(1)
     outcome = optimizee.simulate(one)
     lower = np.tril_indices(NODES, -1)
-    expected = np.sqrt(np.mean((outcome.recordings["fc"][lower] - target()[lower]) ** 2))
+    expected = np.sqrt(np.mean((np.asarray(outcome.recordings["fc"])[lower] - target()[lower]) ** 2))
     assert outcome.fitness["fc_rmse"] == pytest.approx(expected, rel=1e-5)
 
 
@@ -370,7 +370,7 @@ def test_regions_left_out_are_simulated_but_not_compared() -> None:
     optimizee = network(target=Target(bold=measured, exclude=[3]))
     (one,) = individuals(1)
     kept = [i for i in range(NODES) if i != 3]
-    whole = network(target=Target(bold=bold())).simulate(one).recordings["fc"]
+    whole = np.asarray(network(target=Target(bold=bold())).simulate(one).recordings["fc"])
     np.testing.assert_array_equal(optimizee.simulate(one).recordings["fc"], whole[np.ix_(kept, kept)])
     assert set(optimizee.baselines())
     smaller = network(target=Target(bold=measured, exclude=[3]), connectome=connectome().subset(kept))
@@ -391,7 +391,7 @@ def test_monitors_and_rates_are_observables() -> None:
     outcome = optimizee.simulate(individuals(1)[0])
     assert outcome.recordings["eeg"].shape == (2000, 1, 3)  # 20 s each 10 ms, without the transient
     assert "bold" not in optimizee.fit.needs
-    error = np.sqrt(np.mean((outcome.recordings["rates"] - 0.4) ** 2))
+    error = np.sqrt(np.mean((np.asarray(outcome.recordings["rates"]) - 0.4) ** 2))
     assert outcome.fitness["rates_rmse"] == pytest.approx(error, rel=1e-5)  # recorded as float32
     assert outcome.fitness["swing"] > 0
 
@@ -454,3 +454,25 @@ def test_bad_input_of_a_fit_is_refused_before_anything_is_simulated(
 ) -> None:
     with pytest.raises(error, match=message):
         build()
+
+
+def test_a_function_weighs_a_parameter_as_a_number_and_its_mistakes_are_found_at_once() -> None:
+    def prior(G: float) -> float:
+        return (G - 0.25) ** 2
+
+    optimizee = network(objectives=["fc_corr", prior], record=("fc", "G"))
+    one = Individual({"G": 0.75, "w": 0.5}, seed=1)
+    outcome = optimizee.simulate(one)
+    assert outcome.fitness["prior"] == 0.25
+    assert "G" not in outcome.measurements  # which would stand beside the parameter of that name
+
+    def misspelt(fc: np.ndarray) -> float:
+        return float(fc.maen())  # type: ignore[attr-defined]
+
+    def many(fc: np.ndarray) -> np.ndarray:
+        return fc.mean(axis=0)
+
+    with pytest.raises(ObjectiveError, match=r"(?s)'misspelt' must .*AttributeError.*maen"):
+        network(objectives=misspelt)
+    with pytest.raises(ObjectiveError, match="'many' must return a number"):
+        network(objectives=["fc_corr", many])

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from l2l.errors import OptimizeeError
 from l2l.individual import Individual, Outcome
 from l2l.observables.target import Target
 from l2l.optimizees import BrainNetwork, fit
@@ -63,6 +64,69 @@ def test_numbers_are_measured_and_arrays_recorded() -> None:
     assert {name: array.shape for name, array in outcome.recordings.items()} == {"variance": (NODES,)}
 
 
+def test_a_simulation_without_a_fitness_names_observable_region_and_cause() -> None:
+    named = Connectome(np.ones((NODES, NODES)) - np.eye(NODES), labels=list("abcde"))
+    asked = Fit(["fcd_ks", "fc_corr"], record=(), analysis=ANALYSIS)
+    bold = signals(4)
+    bold[1, :, 3] = 0.25
+    bold[2, 5, 1:3] = np.nan
+    for band in (None, (0.05, 0.4)):  # a filter makes NaN of all of them
+        goal = asked.goal(Target(bold=signals(1)[0].T, tr=TR, band=band), named, TR, VOLUMES)
+        fine, flat, lost, other = asked.outcomes({"bold": bold}, goal)
+        assert isinstance(fine, Outcome)
+        assert isinstance(other, Outcome)
+        assert isinstance(flat, OptimizeeError)  # which runners record as invalid
+        assert str(flat).startswith("fcd_ks must be finite, but is nan: the simulated BOLD of region 'd' (index 3) is ")
+        assert "constant, as in 1 of 5 regions" in str(flat)
+        assert "region 'b' (index 1) is not finite, as in 2 of 5 regions" in str(lost)
+    left_out = Target(bold=signals(1)[0].T, tr=TR, exclude=[3])  # nobody looks at that region
+    goal = asked.goal(left_out, named, TR, VOLUMES)
+    assert isinstance(asked.outcomes({"bold": bold}, goal)[1], Outcome)
+
+
+def test_other_observables_without_a_value_are_named_as_well() -> None:
+    asked = Fit("rates_rmse", record=())
+    goal = asked.goal(Target(rates=3.0), NETWORK, TR, VOLUMES)
+    rates = np.full((2, NODES), 3.0)
+    rates[1, 2] = np.inf
+    fine, lost = asked.outcomes({"rates": rates}, goal)
+    assert isinstance(fine, Outcome)
+    assert "rates_rmse must be finite, but is inf: the simulated rates of region '2' (index 2)" in str(lost)
+
+    def ratio(fc: np.ndarray) -> float:  # noqa: ARG001 - the name says what it takes
+        return float("nan")
+
+    asked = Fit(ratio, record=())
+    (lost,) = asked.outcomes({"bold": signals(1)}, asked.goal(Target(), NETWORK, TR, VOLUMES))
+    assert "see what ratio does" in str(lost)
+
+
+def test_recordings_say_what_their_axes_are() -> None:
+    labels = [f"region {i}" for i in range(NODES)]
+    named = Connectome(np.ones((NODES, NODES)) - np.eye(NODES), labels=labels)
+    asked = Fit("fc_corr", record=("fc", "fcd", "bold", "spectrum", "variance", "w"), analysis=ANALYSIS, others=["w"])
+    goal = asked.goal(Target(bold=signals(1)[0].T, tr=TR, exclude=[1]), named, TR, VOLUMES)
+    bold = signals(2)
+    second = asked.outcomes({"bold": bold, "w": np.ones((2, NODES))}, goal)[1]
+    assert isinstance(second, Outcome)
+    kept, found = [labels[0], *labels[2:]], second.recordings
+    assert found["fc"].dims == ("node", "other_node")
+    assert found["fc"].sel(node="region 0", other_node="region 4") == found["fc"].values[0, 3]
+    assert found["bold"].time.attrs["units"] == "s"
+    np.testing.assert_allclose(found["bold"].time, TR * np.arange(1, VOLUMES + 1))
+    np.testing.assert_array_equal(found["bold"].sel(node=kept), bold[1][:, [0, 2, 3, 4]])
+    assert found["spectrum"].dims == ("frequency", "node")
+    assert (found["spectrum"].frequency.attrs["units"], found["spectrum"].attrs["units"]) == ("Hz", "1/Hz")
+    np.testing.assert_allclose(found["spectrum"].frequency, found["frequencies"])
+    # windows of 8 s, 17 volumes, the first in the middle of volumes 0 to 16, each 2 s after the one before
+    np.testing.assert_allclose(found["fcd"].window[:3], [4.25, 6.25, 8.25])
+    assert found["variance"].dims == ("node",)
+    assert found["w"].shape == (NODES,)
+    plain = asked.outcomes({"bold": bold, "w": np.ones((2, NODES))}, asked.goal(target(), NETWORK, TR, VOLUMES))[0]
+    assert isinstance(plain, Outcome)
+    assert plain.recordings["fc"].node.values.tolist() == [0, 1, 2, 3, 4]  # numbers take less room than texts
+
+
 def on_device() -> None:
     """Runs in a process with Numba's CUDA simulator."""
     from numba import cuda
@@ -84,6 +148,16 @@ def on_device() -> None:
                 # float32 signals: FC is rounded to 1e-7, its correlation over three pairs to some times that
                 assert abs(value - other.fitness[name]) < 5e-6, (name, value, other.fitness[name])
             assert set(one.recordings) == set(other.recordings)
+            assert set(one.measurements) == set(other.measurements)
+            # a mean of three correlations in float32
+            assert abs(one.measurements["mean_fc"] - other.measurements["mean_fc"]) < 1e-6
+    silent = bold.copy()
+    silent[1, :, 2] = 0.25
+    asked = Fit(["fc_corr", "fcd_ks"], record=(), analysis=analysis)
+    goal = asked.goal(measured, network, TR, 14)
+    fine, lost = asked.outcomes({"bold": cuda.to_device(silent)}, goal)
+    assert isinstance(fine, Outcome)
+    assert "region '2'" in str(lost)
 
 
 def test_bold_on_a_device_scores_as_in_memory() -> None:
