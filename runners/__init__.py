@@ -44,7 +44,7 @@ def create(spec: str | Mapping[str, Any] | Runner) -> Runner:
     if isinstance(spec, Runner):
         return spec
     if isinstance(spec, str):
-        spec = _parse(spec)
+        spec = parse(spec)
     if not isinstance(spec, Mapping) or "runner" not in spec:
         raise RunnerError(f"a runner is given by its name, or a mapping with the key 'runner', but got {spec!r}")
     settings = dict(spec)
@@ -60,7 +60,8 @@ def create(spec: str | Mapping[str, Any] | Runner) -> Runner:
     return runner
 
 
-def _parse(text: str) -> dict[str, Any]:
+def parse(text: str) -> dict[str, Any]:
+    """The mapping that a runner's name means: "slurm:4" is {"runner": "slurm", "jobs": 4}."""
     if "://" in text:
         return {"runner": "dask", "address": text}
     name, colon, number = text.partition(":")
@@ -76,10 +77,11 @@ def _parse(text: str) -> dict[str, Any]:
 def _of_queue(system: str, settings: Mapping[str, Any]) -> Runner:
     from l2l.runners.dask import DaskRunner
     from l2l.runners.jobqueue import JobQueue
+    from l2l.runners.profiles import known_settings
 
-    of_queue = [name for name in JobQueue.settings() if name != "system"]
-    of_runner = ["deadline", "attempts", "patience", "heartbeat"]
-    _check_settings(system, settings, [*of_queue, *of_runner])
+    of_queue = JobQueue.settings()
+    of_runner = [name for name in known_settings(system) if name not in of_queue]
+    _check_settings(system, settings, known_settings(system))
     queue = JobQueue(system=system, **{name: value for name, value in settings.items() if name in of_queue})
     return DaskRunner(queue=queue, **{name: value for name, value in settings.items() if name in of_runner})
 

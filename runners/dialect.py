@@ -47,6 +47,7 @@ class Dialect:
     given the resources and the log file (with `id_pattern` where the job's number is to stand).
     list_jobs: the command that lists the user's jobs. find: how to read its output. test: a command that judges a
     script without submitting it, () if there is none. partitions: a command that prints the names of all queues.
+    states: one that prints lines "name|up", a star behind the default queue's name.
     job_variable: the environment variable that holds the job's number inside the job.
     """
 
@@ -59,6 +60,7 @@ class Dialect:
     find: Callable[[str, str], JobState | None]
     test: tuple[str, ...] = ()
     partitions: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
 
 
 def clock(seconds: float) -> str:
@@ -159,6 +161,7 @@ DIALECTS: Mapping[str, Dialect] = {
         find=_find_in_slurm,
         test=("sbatch", "--test-only"),
         partitions=("sinfo", "--noheader", "--format=%R"),
+        states=("sinfo", "--noheader", "--summarize", "--format=%P|%a"),
     ),
     "pbs": Dialect(
         job="PBSJob",

@@ -39,6 +39,49 @@ def problems_of(queue: JobQueue) -> list[str]:
     return [*problems, *_submission(queue, str(job.job_script()))]
 
 
+def remarks_of(queue: JobQueue) -> list[str]:
+    """What need not stop a submission, since it may change, or be otherwise on the nodes: a partition that is down,
+    lines of the prologue that load modules and fail here. One line each."""
+    return [*_down(queue), *_modules(queue)]
+
+
+def _down(queue: JobQueue) -> Iterator[str]:
+    """sbatch takes jobs for a partition that is down, and they wait."""
+    if not queue.dialect.states:
+        return
+    answer = ask(list(queue.dialect.states))
+    wanted = set(queue.queue.split(",")) if queue.queue else None
+    for line in answer.stdout.splitlines() if answer is not None else ():
+        name, _, state = line.partition("|")
+        # The default partition has a star.
+        if (name.rstrip("*") in wanted if wanted else name.endswith("*")) and state != "up":
+            yield f"the queue {name.rstrip('*')!r} is {state}: jobs wait until it is up"
+
+
+def _modules(queue: JobQueue) -> Iterator[str]:
+    """Loads the modules here, in a login shell, which is where `module` is defined."""
+    lines = [line for line in queue.prologue if line.split()[0] in ("module", "ml")]
+    if not lines:
+        return
+    script = "\n".join(f"{line} || exit 1" for line in lines)
+    try:
+        done = subprocess.run(
+            ["bash", "-lc", script],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_ANSWER,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield f"the prologue cannot be tried here: {error}"
+        return
+    # Older Environment Modules complain, and return 0.
+    if done.returncode or "unable to locate a modulefile" in done.stderr.lower():
+        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        yield f"the prologue's modules cannot be loaded on this host: {said}"
+
+
 def _interface(queue: JobQueue) -> Iterator[str]:
     known = [name for _, name in socket.if_nameindex()]
     if queue.interface is not None and queue.interface not in known:

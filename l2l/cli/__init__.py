@@ -19,6 +19,7 @@ from l2l.cli import (  # noqa: F401
     reproduction,
     simulation,
     store,
+    submission,
     trajectories,
 )
 from l2l.cli.options import app

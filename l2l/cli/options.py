@@ -22,7 +22,7 @@ StoreOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's number, its name, or 'last'.")]
 RunnerOption = Annotated[
-    str | None, typer.Option("--runner", help="Where to evaluate: serial, dask, dask:4, or a scheduler's address.")
+    str | None, typer.Option("--runner", help="Where to evaluate: serial, dask, dask:4, slurm:16, or an address.")
 ]
 
 
