@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from l2l.optimizees import Optimizee as Optimizee
     from l2l.optimizees import Perturbation as Perturbation
     from l2l.optimizees import Regional as Regional
+    from l2l.optimizees import TaskFamily as TaskFamily
     from l2l.optimizers import CMAES as CMAES
     from l2l.optimizers import CrossEntropy as CrossEntropy
     from l2l.optimizers import Genetic as Genetic
@@ -60,6 +61,7 @@ _HOMES = {
     "Optimizee": "l2l.optimizees",
     "Perturbation": "l2l.optimizees",
     "Regional": "l2l.optimizees",
+    "TaskFamily": "l2l.optimizees",
     "CMAES": "l2l.optimizers",
     "CrossEntropy": "l2l.optimizers",
     "Genetic": "l2l.optimizers",

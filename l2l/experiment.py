@@ -17,6 +17,7 @@ from l2l.individual import Evaluation, Individual
 from l2l.objective import Objective
 from l2l.optimizees.base import Optimizee
 from l2l.optimizees.cohort import Cohort
+from l2l.optimizees.family import TaskFamily
 from l2l.optimizers.base import Candidate, Optimizer, OptimizerConfig, Told
 from l2l.progress import Observer, Silent, observer_for
 from l2l.reuse import Reuse
@@ -268,7 +269,7 @@ class Experiment:
             try:
                 writer.record_summary(baselines=dict(self.optimizee.baselines()))
                 stack.enter_context(runner)
-                evaluate = Evaluator(self, writer, runner, observer, self._reuse(store, writer))
+                evaluate = self._evaluator(store, writer, runner, observer)
                 optimizer = self._build_optimizer()
                 if begin is not None:
                     optimizer.warm_start(begin.points)
@@ -296,6 +297,13 @@ class Experiment:
         trajectory = Trajectory.open(store.url, writer.id)
         observer.finished(trajectory, reason)
         return trajectory
+
+    def _evaluator(self, store: Store, writer: RunWriter, runner: Runner, observer: Observer) -> Evaluator:
+        if isinstance(self.optimizee, TaskFamily):
+            from l2l.family import FamilyEvaluator
+
+            return FamilyEvaluator(self, store, writer, runner, observer)
+        return Evaluator(self, writer, runner, observer, self._reuse(store, writer))
 
     def _reuse(self, store: Store, writer: RunWriter) -> Reuse | None:
         if not self.reuse:
@@ -384,7 +392,7 @@ class Experiment:
 
     def _to_validate(self, trajectory: Trajectory) -> list[Individual]:
         """The best individuals, to be evaluated again with fresh noise; those that have been already are left out."""
-        done = {(item.generation, item.position) for item in trajectory.validated()}
+        done = {(item.generation, item.position) for item in trajectory.validated() if not item.task}
         return [
             Individual(
                 best.parameters,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from l2l.optimizees.base import Optimizee
     from l2l.optimizees.brain import BrainNetwork
     from l2l.optimizees.cohort import Cohort
+    from l2l.optimizees.family import TaskFamily
     from l2l.optimizees.function import FunctionOptimizee
     from l2l.optimizees.heterogeneity import MapScaled, Regional
     from l2l.optimizees.inhibition import InhibitionControl
@@ -26,6 +27,7 @@ __all__ = [
     "Optimizee",
     "Perturbation",
     "Regional",
+    "TaskFamily",
     "test_function",
 ]
 
@@ -38,6 +40,7 @@ _MODULES = {
     "MapScaled": "l2l.optimizees.heterogeneity",
     "Regional": "l2l.optimizees.heterogeneity",
     "Perturbation": "l2l.optimizees.perturbation",
+    "TaskFamily": "l2l.optimizees.family",
     "test_function": "l2l.optimizees.test_functions",
 }
 

@@ -284,13 +284,14 @@ def evaluations_query(run_id: int) -> Select[Any]:
 
 
 def validations_query(run_id: int, places: Sequence[tuple[int, int]]) -> Select[Any]:
-    """Fitness of the re-evaluations, replicate > 0, that ended well."""
+    """Fitness of the re-evaluations, replicate > 0, that ended well; of a family, as a whole."""
     return select(
         evaluations.c.generation, evaluations.c.position, cast(evaluations.c.fitness, Text).label("fitness")
     ).where(
         evaluations.c.run_id == run_id,
         tuple_(evaluations.c.generation, evaluations.c.position).in_(places),
         evaluations.c.replicate > 0,
+        evaluations.c.task == "",
         evaluations.c.status == "ok",
         evaluations.c.fitness.is_not(None),
     )

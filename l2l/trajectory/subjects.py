@@ -1,4 +1,4 @@
-"""The subjects of a cohort, as a table."""
+"""The subjects of a cohort, or the tasks of a family, as a table."""
 
 from __future__ import annotations
 
@@ -36,16 +36,21 @@ def of(store: Store, run: int, name: str) -> Trajectory:
 
 
 def table(store: Store, run: int) -> pd.DataFrame:
-    """One row a subject of a cohort, in the order of their runs; empty for a run of another kind.
+    """One row a subject of a cohort or of a task family, in their order; empty for a run of another kind.
 
     run: of the cohort, or of any of its subjects.
     Columns: subject, run, status, those of the best individual by the first objective (parameters, objectives,
     measurements, validated_...), evaluations, failures (of them), seconds (of all evaluations together), stop_reason
-    (why the search ended, or why the subject failed).
+    (why the search ended, or why the subject failed). Of a family: subject, role ("train" or "held out"), status,
+    objectives (of the family's best individual on that subject), validated_... (the same individual, with fresh noise),
+    evaluations, failures, seconds, stop_reason.
     """
     import pandas as pd
 
-    known = runs_of(store, whole_of(store.run(run)))
+    record = store.run(run)
+    if "train" in record.optimizee:
+        return _tasks(Trajectory.open(store, run))
+    known = runs_of(store, whole_of(record))
     return pd.DataFrame([_row(store, name, record) for name, record in known.items()])
 
 
@@ -68,6 +73,34 @@ def _row(store: Store, name: str, record: RunRecord) -> Mapping[str, Any]:
         "seconds": float(generations["seconds"].sum()),
         "stop_reason": record.stop_reason,
     }
+
+
+def _tasks(trajectory: Trajectory) -> pd.DataFrame:
+    import pandas as pd
+
+    family = trajectory.run.optimizee
+    evaluations = trajectory.evaluations()
+    best = trajectory.best(1)
+    if len(best):
+        place = (evaluations[name] == best[name].iloc[0] for name in ("generation", "position"))
+        of_best = evaluations[next(place) & next(place)]
+    else:
+        of_best = evaluations[:0]
+    rows = []
+    for role, names in (("train", family["train"]), ("held out", family["held_out"])):
+        for name in names:
+            own = evaluations[evaluations["task"] == name]
+            mine = of_best[(of_best["task"] == name) & (of_best["status"] == "ok")]
+            told, again = mine[mine["replicate"] == 0], mine[mine["replicate"] > 0]
+            rows.append(
+                {"subject": name, "role": role, "status": trajectory.run.status}
+                | {each.name: told[each.name].mean() for each in trajectory.objectives}
+                | {f"validated_{each.name}": again[each.name].mean() for each in trajectory.objectives}
+                | {"evaluations": len(own), "failures": int((own["status"] != "ok").sum())}
+                | {"seconds": float(own["seconds"].sum()), "stop_reason": trajectory.run.stop_reason}
+            )
+    rows += [{"subject": n, "status": "failed", "stop_reason": why} for n, why in family.get("failed", {}).items()]
+    return pd.DataFrame(rows)
 
 
 _FIXED = ("subject", "run", "status", "evaluations", "failures", "seconds", "stop_reason")
