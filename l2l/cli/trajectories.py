@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 @app.command()
 def runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """List the runs of a database."""
-    from l2l.store import Store
+    from l2l.store.listing import quick_lines
 
-    with Store.open(store, read_only=True) as opened:
-        lines = opened.run_lines()
+    lines = quick_lines(store)
+    if lines is None:
+        from l2l.store import Store
+
+        with Store.open(store, read_only=True) as opened:
+            lines = opened.run_lines()
     rows = [
         {
             "id": line.id,

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -22,12 +21,12 @@ from l2l.errors import StoreError, nearest
 from l2l.store import plain
 from l2l.store.durability import synced_commits
 from l2l.store.filesystem import network_file_system
+from l2l.store.reading import uri_of
 
 SCHEMES = ("sqlite", "postgresql")
 
 _IDLE = 2.0  # s; a connection unused for longer is asked whether it lives
 _HEADER = b"SQLite format 3\x00"
-_WAL_VERSION = b"\x02\x02"  # bytes 18 and 19 of the header of a file in WAL mode
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
     def create() -> sqlite3.Connection:
         # isolation_level=None: the driver must not begin transactions by itself.
         return sqlite3.connect(
-            _uri(path, read_only), uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
+            uri_of(path, read_only), uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
         )
 
     def configure(connection: sqlite3.Connection, _: object) -> None:
@@ -190,24 +189,6 @@ def _check_file(path: Path, read_only: bool) -> None:
         raise StoreError(f"{path} is not an SQLite database: name another file, or move this one away")
 
 
-def _uri(path: Path, read_only: bool) -> str:
-    """What SQLite opens. A reader of a database that nobody writes must not leave files beside it.
-
-    In WAL mode even mode=ro creates -wal and -shm files, owned by the reader and left behind. Without a -wal file
-    nobody writes, and the file alone is the whole database: it is read as immutable. A driver that starts meanwhile
-    writes to its new -wal file first, and readers connect anew for every query.
-    """
-    name = "file:" + quote(str(path))
-    if not read_only:
-        return name + "?mode=rwc"
-    with path.open("rb") as file:
-        file.seek(18)
-        is_wal = file.read(2) == _WAL_VERSION
-    if is_wal and not Path(f"{path}-wal").exists():
-        return name + "?mode=ro&immutable=1"
-    return name + "?mode=ro"
-
-
 def _choose_journal(path: Path, network: str, busy_timeout: float) -> None:
     if network:
         warnings.warn(
@@ -217,7 +198,7 @@ def _choose_journal(path: Path, network: str, busy_timeout: float) -> None:
         )
         return
     with _translated_as(str(path)):
-        connection = sqlite3.connect(_uri(path, False), uri=True, timeout=busy_timeout, isolation_level=None)
+        connection = sqlite3.connect(uri_of(path, False), uri=True, timeout=busy_timeout, isolation_level=None)
         try:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
                 return

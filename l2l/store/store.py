@@ -214,9 +214,9 @@ class Store:
 
     def run_lines(self) -> list[RunLine]:
         """Every run, oldest first, as a list shows it: many times faster than `runs`."""
-        from l2l.store.listing import run_lines
+        from l2l.store.listing import STATEMENT, lines_of
 
-        return self.read(run_lines)
+        return lines_of(self.read(lambda connection: connection.exec_driver_sql(STATEMENT).all()))
 
     def run(self, run: int | str = "last") -> RunRecord:
         """One run: by id, by name (the latest of that name), or "last". Raises RunNotFoundError."""
