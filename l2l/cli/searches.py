@@ -58,11 +58,12 @@ class Search:
         """Resume a run, unless it is finished."""
         from l2l.script import load_experiment
         from l2l.store import Store
+        from l2l.trajectory.subjects import whole_of
 
         given = None if self.script is None else load_experiment(self.script, self.experiment)
         store = self.store if self.store is not None or given is None else given.store
         with Store.open(store, read_only=True) as opened:
-            record = opened.run(run)
+            record = opened.run(whole_of(opened.run(run)))  # of a subject: the whole cohort
         if record.status == "finished":
             typer.echo(f"run {record.id} is finished ({record.stop_reason}): nothing to resume")
             return
