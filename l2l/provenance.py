@@ -35,7 +35,8 @@ def gather(script: Path | None) -> dict[str, Any]:
         "python": platform.python_version(),
         "user": _user(),
         "versions": versions(),
-        "packages": _installed(),
+        # As one text, which pip reads: a list of runs has a thousand of them to parse.
+        "packages": "\n".join(f"{name}=={version}" for name, version in installed().items()),
     }
     if script is not None:
         known["script"] = _script(script)
@@ -106,7 +107,7 @@ def _script(script: Path) -> dict[str, str]:
     }
 
 
-def _installed() -> dict[str, str]:
+def installed() -> dict[str, str]:
     """Every package that Python finds, by the names of their folders: reading their metadata takes a second."""
     found: dict[str, str] = {}
     for entry in sys.path:

@@ -75,8 +75,8 @@ def print_account(known: Mapping[str, Any]) -> None:
         if name == "script" and isinstance(value, Mapping):
             text = str(value.get("text", ""))
             value = {key: item for key, item in value.items() if key != "text"}
-        if name == "packages" and isinstance(value, Mapping):
-            value = ", ".join(f"{package} {version}" for package, version in value.items())
+        if name == "packages":
+            value = ", ".join(str(value).split())
         lines = _told(value)
         print(_harmless(f"{name}:" + (f" {lines[0]}" if len(lines) == 1 else "")))
         for line in lines if len(lines) > 1 else []:

@@ -64,7 +64,7 @@ def test_changes_that_were_not_committed_are_recorded_by_their_hash(tmp_path: Pa
 
 
 def test_every_installed_package_is_recorded() -> None:
-    packages = provenance.gather(None)["packages"]
+    packages = dict(line.split("==") for line in provenance.gather(None)["packages"].splitlines())
     for name in ("numpy", "sqlalchemy", "pytest-timeout"):
         assert packages[name] == importlib.metadata.version(name)
 
