@@ -7,7 +7,7 @@ from l2l.optimizees.perturbation import Perturbation
 from l2l.simulator.stimulus import Step
 
 POINTS = 3  # values of each: 243 networks take minutes on a laptop. 15 or 16 are a study, for GPUs or a cluster:
-# l2l run examples/adex_sweep.py --runner slurm:16; l2l plot --kind grid --x b_e --y E_L_e --to maps.png
+# l2l run examples/adex_sweep.py --runner slurm:16; l2l plot --kind grid --x b_e --y G --where "rate<50" --to maps.png
 
 brain = datasets.load("tvb-68").connectome.without_self_connections().normalised("rows")
 activity = Activity(variable="E", weights=brain.weights)  # of excitatory cells, kHz

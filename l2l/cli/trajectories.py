@@ -134,6 +134,9 @@ def plot(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Of a grid: hold another parameter. [default: the mean over it]"),
     ] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="CONDITION", help='Of a grid: individuals to draw, such as "rate < 50".')
+    ] = None,
 ) -> None:
     """Draw a run: its history, its parameters against fitness, and the FC of the best individual; or maps of a grid."""
     from l2l import plots
@@ -143,13 +146,13 @@ def plot(
     checked_file(to)
     if kind not in ("fit", "grid"):
         raise L2LError(f"unknown kind of plot {kind!r}: {nearest(kind, ('fit', 'grid'))}")
-    if kind == "fit" and (x or y or value or at):
-        raise L2LError("--x, --y, --value and --at belong to maps: add --kind grid")
+    if kind == "fit" and (x or y or value or at or where):
+        raise L2LError("--x, --y, --value, --at and --where belong to maps: add --kind grid")
     if kind == "grid" and target is not None:
         raise L2LError("--target is drawn beside the FC of a fit, not with --kind grid")
     with _open(store, run) as trajectory:
         if kind == "grid":
-            figure = plots.grid(trajectory, x, y, value or None, at=named_values(at or []))
+            figure = plots.grid(trajectory, x, y, value or None, at=named_values(at or []), where=where)
         else:
             figure = plots.fit(trajectory, None if target is None else load_fc(target))
         plots.save(figure, to, dpi=dpi)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from l2l.trajectory import Trajectory
 
 MOST_MAPS = 24
+MOST_VALUES = 256  # of a parameter: more are no grid but a search
 _FIXED = ("generation", "position", "status", "attempt", "started", "seconds", "worker", "host", "device", "job",
           "error", "loss", "seed")  # fmt: skip
 
@@ -30,17 +31,23 @@ def grid(
     values: str | Sequence[str] | None = None,
     *,
     at: Mapping[str, Any] | None = None,
+    where: str | None = None,
 ) -> Figure:
     """A map of each objective and measurement over two parameters; fields without a value stay white.
 
     x, y: parameters, by default the first two. values: columns of `Trajectory.individuals` to map, by default all
     objectives and measurements. at: values of other parameters: those individuals alone that are nearest to them; over
-    parameters that are not named, the mean is drawn.
-    Raises StoreError, with the nearest name, for unknown names, or for more values of a parameter than a grid has.
+    parameters that are not named, the mean is drawn. where: only individuals that hold a condition, such as
+    "rate < 50"; see `Trajectory.query`.
+    Raises StoreError, with the nearest name, for unknown names, if nothing is left to draw, or if a parameter has more
+    than `MOST_VALUES` values.
     """
     table = trajectory.individuals()
     names = parameter_names(trajectory, table)
     table = table[table["status"].eq("ok")]
+    if where is not None:
+        keys = ["generation", "position"]
+        table = table.merge(trajectory.query(where, columns=keys)[keys], on=keys)
     if len(names) < 2:
         raise StoreError(f"a map needs two parameters, but run {trajectory.run.id} has {names}: use plots.fitness")
     first = x or next(name for name in names if name != y)
@@ -54,6 +61,11 @@ def grid(
     table = _nearest(table, at or {})
     if table.empty:
         raise StoreError(f"run {trajectory.run.id} has no evaluation that ended ok there: there is nothing to draw")
+    for name in (first, second):
+        if table[name].nunique() > MOST_VALUES:
+            raise StoreError(
+                f"a map needs a grid, but parameter {name!r} has {table[name].nunique()} values: use plots.parameters"
+            )
     columns = min(4, len(mapped))
     rows = -(-len(mapped) // columns)
     figure = new_figure(3.0 * columns, 0.4 + 2.6 * rows)
@@ -63,7 +75,7 @@ def grid(
     for ax, name in zip(axes.flat, mapped, strict=False):
         _map(figure, tidy(ax), table, trajectory, first, second, name)
     others = [name for name in names if name not in (first, second, *(at or {})) and table[name].nunique() > 1]
-    held = [f"{name} = {_short(table[name].iloc[0])}" for name in at or {}]
+    held = ([where] if where else []) + [f"{name} = {_short(table[name].iloc[0])}" for name in at or {}]
     figure.suptitle("; ".join([*held, *([f"mean over {', '.join(others)}"] if others else [])]), fontsize=9)
     return figure
 

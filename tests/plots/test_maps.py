@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from l2l import Categorical, Experiment, Grid, Real, Trajectory, plots
+from l2l.cli import main
 from l2l.errors import L2LError
 from l2l.individual import Outcome
 from l2l.recovery import Recovered, Recovery, Verdict
@@ -47,6 +51,44 @@ def test_other_parameters_may_be_held_at_the_nearest_value(trajectory: Trajector
     figure = plots.grid(trajectory, "a", "c", "fit", at={"b": 0.2, "rule": "down"})
     np.testing.assert_allclose(fields(figure)["fit"], [[0, 1, 2], [100, 101, 102]], atol=1e-12)
     assert figure.get_suptitle() == "b = 0; rule = down"
+
+
+def test_a_condition_leaves_individuals_out(trajectory: Trajectory) -> None:
+    figure = plots.grid(trajectory, "a", "b", "fit", where="fit < 50 and a > 0")
+    np.testing.assert_allclose(fields(figure)["fit"], [[1, 2], [11, 12]], atol=1e-12)
+    assert "fit < 50" in figure.get_suptitle()
+    with pytest.raises(L2LError, match="nothing to draw"):
+        plots.grid(trajectory, where="fit > 1000")
+
+
+def test_a_search_is_no_grid(trajectory: Trajectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l2l.plots.maps.MOST_VALUES", 2)
+    with pytest.raises(L2LError, match="parameter 'a' has 3 values: use plots.parameters"):
+        plots.grid(trajectory)
+
+
+def test_the_command_draws_a_map_and_refuses_what_does_not_belong_to_it(
+    trajectory: Trajectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = trajectory.store_url
+
+    def command(*arguments: str) -> str:
+        monkeypatch.setattr("signal.signal", lambda *_: None)  # the handler of a process must not stay in this one
+        monkeypatch.setattr(sys, "argv", ["l2l", "plot", "--store", store, *arguments])
+        with pytest.raises(SystemExit):
+            main()
+        said = capsys.readouterr()
+        return said.out + said.err
+
+    to = ("--to", str(tmp_path / "map.png"))
+    assert "did you mean 'grid'" in command(*to, "--kind", "gird")
+    assert "add --kind grid" in command(*to, "--x", "a")
+    assert "not with --kind grid" in command(*to, "--kind", "grid", "--target", "dk-average")
+    assert "NAME=VALUE" in command(*to, "--kind", "grid", "--at", "b")
+    assert not (tmp_path / "map.png").exists()
+    told = command(*to, "--kind", "grid", "--x", "a", "--value", "fit", "--at", "c=1", "--where", "rate >= 0")
+    assert "written" in told
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_categories_make_a_map_too(trajectory: Trajectory) -> None:
