@@ -19,6 +19,9 @@ from l2l.progress import Lines
 
 if TYPE_CHECKING:
     from l2l.experiment import Experiment
+    from l2l.individual import Evaluation
+
+_AGAIN = 10.0  # seconds in which a search notices that it is to end
 
 
 @dataclass
@@ -55,15 +58,23 @@ class Plan:
 
 
 class _Noting(Lines):
-    """Prints lines, and calls `note` with the run's number as soon as it has one."""
+    """Prints lines, calls `note` with the run's number as soon as it has one, and looks at the clock."""
 
-    def __init__(self, note: Callable[[int], None]) -> None:
+    def __init__(self, note: Callable[[int], None], clock: _Clock) -> None:
         self._note = note
+        self._clock = clock
         self.evaluated_now = 0
 
     def begins(self, run: int, experiment: Experiment, store: str, *, resumed: bool) -> None:
         self._note(run)
         super().begins(run, experiment, store, resumed=resumed)
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        super().evaluated(evaluation)
+        self._clock.look()
+
+    def interrupted(self, run: int, store: str) -> None:  # noqa: ARG002 - `drive` says how it goes on
+        self._clock.heard = True
 
 
 def drive(path: Path) -> int:
@@ -82,8 +93,8 @@ def drive(path: Path) -> int:
         plan.run = run
         plan.write(path)
 
-    observer = _Noting(note)
     clock = _Clock(plan.seconds)
+    observer = _Noting(note, clock)
     cause = ""
     try:
         with clock:
@@ -91,6 +102,7 @@ def drive(path: Path) -> int:
         return 0
     except KeyboardInterrupt:
         if not clock.over:
+            print(f"the driver's job is cancelled; go on with `l2l submit ... --resume {plan.run}`", flush=True)
             raise
         cause = "its wall time is near"
     except RunnerError as error:
@@ -132,27 +144,39 @@ def command_of(python: str, path: Path) -> list[str]:
 
 
 class _Clock:
-    """Raises KeyboardInterrupt in the main thread when so many seconds are over, or at SIGUSR1; `over` tells so."""
+    """Raises KeyboardInterrupt in the main thread when so many seconds are over, or at SIGUSR1.
+
+    What is raised in a destructor or a callback of a weak reference is swallowed by Python: so it is raised again by
+    `look`, and every few seconds, until `heard` says that the search has noticed. `over` tells that it was this clock.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.over = False
-        self._timer = threading.Timer(seconds, self._strike)
-        self._timer.daemon = True
+        self.heard = False
+        self._seconds = seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._strike, name="l2l wall time", daemon=True)
+
+    def look(self) -> None:
+        if self.over and not self.heard:
+            raise KeyboardInterrupt
 
     def _strike(self) -> None:
-        os.kill(os.getpid(), signal.SIGUSR1)
+        wait = self._seconds
+        while not self._ended.wait(wait) and not self.heard:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            wait = _AGAIN
 
     def _ring(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - what `signal` gives
-        if self.over:
-            return  # it is ending already
         self.over = True
-        raise KeyboardInterrupt
+        self.look()
 
     def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGUSR1, self._ring)
-        self._timer.start()
+        signal.signal(signal.SIGUSR1, self._ring)
+        self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN if self.over else self._before)
+        self._ended.set()
+        # Not what it was before, which is to end the process: a late signal must not cut off the submission.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         sys.stdout.flush()

@@ -49,3 +49,15 @@ def show_rows(rows: list[dict[str, Any]], as_json: bool, when_empty: str) -> Non
 
     shown = [line(names), "  ".join("-" * width for width in widths), *map(line, cells)]
     typer.echo("\n".join(text.rstrip() for text in shown))
+
+
+def show_workload(frame: pd.DataFrame, as_json: bool) -> None:
+    """What each worker did; times to the second, and no column that says nothing."""
+    if not as_json:
+        frame = frame.assign(
+            seconds=frame["seconds"].round(1),
+            first=frame["first"].dt.strftime("%Y-%m-%d %H:%M:%S"),
+            last=frame["last"].dt.strftime("%Y-%m-%d %H:%M:%S"),
+        )
+        frame = frame[[name for name in frame.columns if name not in ("job", "device") or frame[name].ne("").any()]]
+    show_frame(frame, as_json, "no evaluation yet")

@@ -10,7 +10,7 @@ import typer
 
 from l2l.cli.data import load_fc
 from l2l.cli.options import JsonOption, RunArgument, StoreOption, app, named_values, run_key
-from l2l.cli.tables import records, show_frame, show_rows
+from l2l.cli.tables import records, show_frame, show_rows, show_workload
 from l2l.errors import L2LError, nearest
 
 if TYPE_CHECKING:
@@ -53,10 +53,16 @@ def show(
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Script, commit, versions, host, command, seed, data, workers.")
     ] = False,
+    workers: Annotated[
+        bool, typer.Option("--workers", help="What each worker did: host, job, device, evaluations, seconds.")
+    ] = False,
 ) -> None:
     """Show a run: its settings, its generations, and what failed."""
     trajectory = _open(store, run)
     record = trajectory.run
+    if workers:
+        show_workload(trajectory.workload(), as_json)
+        return
     if failures:
         show_frame(trajectory.failures(), as_json, "every evaluation ended ok")
         return

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    case,
     cast,
     func,
     or_,
@@ -343,6 +344,31 @@ def events_query(run_id: int) -> Select[Any]:
 def workers_query(run_id: int) -> Select[Any]:
     """Where evaluations of a run were computed."""
     return select(*_WHERE).where(workers.c.run_id == run_id).order_by(workers.c.number)
+
+
+def workload_query(run_id: int) -> Select[Any]:
+    """What each worker of a run did; one row for evaluations of which no worker is known."""
+    done = evaluations.c
+    return (
+        select(
+            workers.c.host,
+            workers.c.name.label("worker"),
+            workers.c.job,
+            workers.c.device,
+            func.count().label("evaluations"),
+            func.sum(case((done.status != "ok", 1), else_=0)).label("failures"),
+            func.sum(done.seconds).label("seconds"),
+            func.sum(done.attempt).label("attempts"),
+            # 0 is a start that nobody knows, as of what was lost.
+            func.min(case((done.started > 0, done.started))).label("first"),
+            func.max(case((done.started > 0, done.started + done.seconds))).label("last"),
+        )
+        .select_from(evaluations)
+        .join(workers, worker_of(evaluations), isouter=True)
+        .where(done.run_id == run_id)
+        .group_by(workers.c.number, workers.c.host, workers.c.name, workers.c.job, workers.c.device)
+        .order_by(workers.c.host, workers.c.number)
+    )
 
 
 def recordings_query(run_id: int, generation: int, position: int, replicate: int, task: str) -> Select[Any]:

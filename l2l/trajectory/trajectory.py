@@ -319,6 +319,23 @@ class Trajectory:
         rows = self._rows(queries.workers_query(self._id))
         return pd.DataFrame([tuple(row) for row in rows], columns=["worker", "host", "device", "job"])
 
+    def workload(self) -> pd.DataFrame:
+        """What each worker did: a row for each host, worker, job and device.
+
+        Columns beside these: evaluations, failures (that did not end ok), seconds (the sum), attempts (the sum, as
+        many as evaluations where none was repeated; each counts where it ended), first and last seen (UTC).
+        """
+        import pandas as pd
+
+        names = ["host", "worker", "job", "device", "evaluations", "failures", "seconds", "attempts", "first", "last"]
+        rows = [tuple(row) for row in self._rows(queries.workload_query(self._id))]
+        table = pd.DataFrame(rows, columns=names)
+        texts = names[:4]
+        table[texts] = table[texts].fillna("")
+        for name in ("first", "last"):
+            table[name] = pd.to_datetime(table[name].astype("float64"), unit="s", utc=True)
+        return table
+
     def recordings(self, individual: Any, *, replicate: int = 0, task: str = "") -> list[str]:
         """The names of the arrays recorded for an individual, given as for `recording`."""
         return [row.name for row in self._recordings(individual, replicate, task)]
