@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from l2l.errors import ExperimentError, OptimizeeError, ResumeError
+from l2l.errors import ExperimentError, L2LError, OptimizeeError, ResumeError
 from l2l.experiment import Experiment
 from l2l.individual import Individual, Outcome
 from l2l.optimizees import Cohort
@@ -266,3 +270,62 @@ def test_fail_fast_ends_the_cohort(tmp_path: Path) -> None:
         )
     with Store.open(tmp_path / "l2l.db", read_only=True) as store:
         assert {record.status for record in store.runs()} == {"failed"}
+
+
+SCRIPT = """
+import time
+from l2l import CMAES, Cohort, Experiment, FunctionOptimizee, Real, Space
+
+def build(subject):
+    if subject == "eve":
+        raise FileNotFoundError("eve.tsv")
+    def bowl(x, rng):
+        time.sleep(0.003)
+        return (x - len(subject)) ** 2 + rng.normal(0, 0.01)
+    return FunctionOptimizee(bowl, Space({"x": Real(-5, 9)}), "loss")
+
+experiment = Experiment(
+    Cohort(["ann", "bert", "eve"], build), CMAES(population=8), generations=8, runner="serial", seed=4, name="family"
+)
+"""
+
+
+def l2l(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "l2l.cli", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_killed_cohort_goes_on_to_the_same_bits_from_the_shell(tmp_path: Path) -> None:
+    (tmp_path / "search.py").write_text(SCRIPT)
+    (tmp_path / "alone.py").write_text(SCRIPT)
+    l2l(tmp_path, "run", "alone.py", "--store", "whole.db")
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "l2l.cli", "run", "search.py"], cwd=tmp_path, stdout=subprocess.DEVNULL
+    )
+    while not recorded(tmp_path / "l2l.db") and killed.poll() is None:
+        time.sleep(0.05)
+    killed.kill()
+    killed.wait()
+    assert 0 < recorded(tmp_path / "l2l.db") < 2 * 8 * 8, "killed too early or too late to show anything"
+    l2l(tmp_path, "resume")  # "last": the run of a subject
+    columns = ["generation", "position", "status", "x", "loss"]
+    cut, whole = (
+        {name: run.individuals()[columns].to_dict("list") for name, run in runs(tmp_path / database).items()}
+        for database in ("l2l.db", "whole.db")
+    )
+    assert cut == whole
+    table = {row["subject"]: row for row in json.loads(l2l(tmp_path, "subjects", "family", "--json"))}
+    assert [table[name]["status"] for name in ("ann", "bert", "eve")] == ["finished", "finished", "failed"]
+    assert table["eve"]["stop_reason"] == "FileNotFoundError: eve.tsv"
+    assert table["bert"]["x"] == pytest.approx(4, abs=0.5)  # noise of 0.01 hides the bottom within 0.1; 8 generations are few
+    assert "FileNotFoundError: eve.tsv" in l2l(tmp_path, "best", "family")
+
+
+def recorded(store: Path) -> int:
+    """Evaluations of all subjects so far."""
+    try:
+        return sum(len(run.evaluations()) for run in runs(store).values())
+    except (ValueError, L2LError):  # there is no cohort yet, or no database
+        return 0
