@@ -49,6 +49,8 @@ FIXED = (*RUN_COLUMNS, *BEFORE, *AFTER, "loss")
 _TIMES = ("created", "started")
 _TEXTS = ("name", "status", "worker", "host", "device", "job", "error")
 
+_FIRST = 100  # evaluations that tell what a run measures
+
 # What SQLite's JSON paths hold between quotes without meaning anything by it.
 _SAFE_IN_PATH = re.compile(r"[\w .,:;/+*()<>=%&|~^!?@#'-]+")
 
@@ -277,14 +279,18 @@ class Search:
         return ("number", "text", "boolean") if "measurements" in groups else ("number",)
 
     def _measured(self, connection: Connection) -> set[str]:
-        """Names of measurements: those of one evaluation of each run, since a run measures the same throughout."""
+        """Names of measurements: a run measures the same throughout, so that its first good evaluations tell."""
         if not self._heads:
             return set()
-        one = (
+        # A run that measures nothing must not be read to its end to find that out.
+        first = (
             select(evaluations.c.measurements)
-            .where(evaluations.c.run_id == bindparam("run"), evaluations.c.measurements.is_not(None))
-            .limit(1)
+            .where(evaluations.c.run_id == bindparam("run"), evaluations.c.status == "ok")
+            .order_by(evaluations.c.generation, evaluations.c.position, evaluations.c.replicate)
+            .limit(_FIRST)
+            .subquery()
         )
+        one = select(first.c.measurements).where(first.c.measurements.is_not(None)).limit(1)
         rows = (connection.execute(one, {"run": head.id}).scalar() for head in self._heads)
         return {name for measured in rows if isinstance(measured, dict) for name in measured}
 
