@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import re
 
 from l2l.errors import SimulationError
@@ -13,6 +14,7 @@ _WRITTEN = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([a-z]*)\s*")
 
 def seconds(duration: str | float, what: str = "duration") -> float:
     """A duration in seconds, > 0; a bare number is taken as seconds. Raises SimulationError."""
+    given: object = duration
     law = f'{what} must be a positive time such as "10 min", "30 s", "720 ms" or a number of seconds'
     if isinstance(duration, str):
         match = _WRITTEN.fullmatch(duration)
@@ -20,7 +22,7 @@ def seconds(duration: str | float, what: str = "duration") -> float:
         if match is None or unit not in _SECONDS:
             raise SimulationError(f"{law}, but got {duration!r}")
         value = float(match[1]) * _SECONDS[unit]
-    elif isinstance(duration, bool) or not isinstance(duration, int | float):
+    elif isinstance(given, bool) or not isinstance(given, numbers.Real):  # NumPy's numbers, too
         raise SimulationError(f"{law}, but got {duration!r}")
     else:
         value = float(duration)

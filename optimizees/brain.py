@@ -21,6 +21,7 @@ from l2l.observables.terms import TERMS
 from l2l.optimizees.base import Optimizee
 from l2l.optimizees.baselines import correlations_with
 from l2l.optimizees.fit import Fit, Goal
+from l2l.optimizees.given import as_connectome, as_duration, as_model, as_target, as_tr, check_settings, check_windows
 from l2l.optimizees.heterogeneity import Free, FreeParameters
 from l2l.optimizees.inhibition import InhibitionControl
 from l2l.optimizees.labelled import Axes, axes_of_monitor
@@ -82,7 +83,7 @@ class BrainNetwork(Optimizee):
         *,
         objectives: Any = "fc_corr",
         measure: Any = (),
-        record: str | Sequence[str] = ("fc",),
+        record: str | Sequence[str] | None = ("fc",),
         analysis: Analysis | Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
         initial: Mapping[str, Any] | None = None,
@@ -104,27 +105,26 @@ class BrainNetwork(Optimizee):
         batch_size: int = 64,
         backend: str = "auto",
     ) -> None:
-        from l2l.simulator import models
-
-        self.model = models.get(model) if isinstance(model, str) else model
-        self.connectome = connectome
-        self.target = target if isinstance(target, Target) else Target(target)
+        check_settings(maps, batch_size, backend)
+        self.model = as_model(model)
+        self.connectome = as_connectome(connectome)
+        self.target = as_target(target)
         self.free = FreeParameters(free, connectome.labels, maps)
         self.space = self.free.space
         self.parameters = dict(parameters or {})
         self.initial = dict(initial or {})
+        self.dt = dt
         self.inhibition_control = InhibitionControl.of(inhibition_control)
         self.monitors = tuple(monitors)
         self.perturbation = perturbation
         self.fit = Fit(objectives, measure, record, analysis, self._others())
         self.objectives = self.fit.objectives
         self.duration = seconds(duration)
-        self.transient = seconds(transient, "transient")
-        self.tr = seconds(tr, "tr")
+        self.transient = as_duration(transient, "transient", zero=True)
+        self.tr = as_tr(tr)
         self.bold = bold
         self.rate = rate
         self.sigma = sigma
-        self.dt = dt
         self.speed = speed
         self.integrator = integrator
         self.precision = precision
@@ -306,7 +306,8 @@ class BrainNetwork(Optimizee):
                     f"each further monitor needs a name of its own, but {name!r} is taken: Raw(name=...), say"
                 )
         control = self.inhibition_control
-        tuned = [control.check(self.model, [*self.parameters, *self.free.names])] if control else []
+        given = [*self.parameters, *self.free.names]
+        tuned = [control.check(self.model, given, self.dt)] if control else []
         return [*names, *self.free.names, *tuned]
 
     def _check(self) -> Goal:
@@ -320,8 +321,12 @@ class BrainNetwork(Optimizee):
                     f"the duration must hold two volumes or more, but {duration:g} s is {volumes} at "
                     f"tr = {self.tr:g} s: simulate longer"
                 )
+        if "fcd" in self.fit.needs:
+            check_windows(self.fit.analysis, self.target, self.tr)
         goal = self.fit.goal(self.target, self.connectome, self.tr, min(lengths))
         corners = self.free.corners()
+        for refusal in filter(None, self.free.refusals(corners)):
+            raise OptimizeeError(refusal)
         settings = self._settings(corners)
         asked = [settings]
         if "pci" in self.fit.needs:

@@ -63,13 +63,13 @@ class Fit:
         self,
         objectives: Any,
         measure: Any = (),
-        record: str | Sequence[str] = ("fc",),
+        record: str | Sequence[str] | None = ("fc",),
         analysis: Analysis | Mapping[str, Any] | None = None,
         others: Sequence[str] = (),
     ) -> None:
         self.terms = as_terms(objectives)
         self.measured = as_terms(measure) if measure else ()
-        self.record = (record,) if isinstance(record, str) else tuple(record)
+        self.record = (record,) if isinstance(record, str) else tuple(record or ())
         self.analysis = Analysis.of(analysis)
         self.others = tuple(others)
         as_terms([*self.terms, *self.measured])

@@ -65,6 +65,13 @@ class MapScaled:
         _check_range(self, self.parameter)
         if self.normalise not in NORMALISATIONS:
             raise OptimizeeError(f"unknown normalisation {self.normalise!r}: {nearest(str(self.normalise), _WORDS)}")
+        if isinstance(self.maps, str):
+            object.__setattr__(self, "maps", (self.maps,))
+        if not isinstance(self.maps, Mapping) and any(not isinstance(each, str) for each in self.maps):
+            raise OptimizeeError(
+                "maps of MapScaled must be names of maps, or (node,) arrays by name, but are a "
+                f"{type(self.maps).__name__}: maps={{'myelin': array}}"
+            )
         if not len(self.maps):
             raise OptimizeeError("MapScaled needs a map or more, but got none")
 
@@ -120,6 +127,10 @@ class FreeParameters:
         labels: Sequence[str],
         maps: Mapping[str, ArrayLike] | None = None,
     ) -> None:
+        if not isinstance(free, Mapping):
+            raise OptimizeeError(
+                f"free must be ranges by name, such as {{'G': Real(0, 2)}}, but is a {type(free).__name__}"
+            )
         self._labels = tuple(labels)
         self._expressions: dict[str, _Uniform | _Grouped | _Scaled] = {}
         parameters: dict[str, Parameter] = {}
@@ -289,7 +300,10 @@ def _map(name: str, given: MapScaled, known: Mapping[str, ArrayLike], labels: tu
         raise OptimizeeError(
             f"unknown map {name!r}: {nearest(name, known)}; give the arrays by name as maps={{{name!r}: array}}"
         )
-    values = np.array(given.maps[name] if isinstance(given.maps, Mapping) else known[name], dtype=np.float64)
+    try:
+        values = np.array(given.maps[name] if isinstance(given.maps, Mapping) else known[name], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise OptimizeeError(f"map {name!r} must be a number for each of {len(labels)} regions, but is not") from None
     if values.shape != (len(labels),):
         raise OptimizeeError(
             f"map {name!r} must have a value for each of {len(labels)} regions, but has {values.shape}"

@@ -47,21 +47,33 @@ class InhibitionControl:
             raise OptimizeeError(f"0 <= penalty < infinity must hold, but got {self.penalty!r}")
         if isinstance(self.trials, bool) or not isinstance(self.trials, int) or self.trials < 1:
             raise OptimizeeError(f"trials must be an integer >= 1, but got {self.trials!r}")
+        if not (np.isfinite(self.tolerance) and self.tolerance > 0):
+            raise OptimizeeError(f"tolerance > 0 nA must hold, but got {self.tolerance!r}")
+        if self.current is not None and not np.isfinite(self.current):
+            raise OptimizeeError(f"current must be finite, in nA, but got {self.current!r}")
 
     @classmethod
     def of(cls, given: InhibitionControl | str | None) -> InhibitionControl | None:
         """From itself, the name of its method, or None."""
+        if given is not None and not isinstance(given, str | InhibitionControl):
+            raise OptimizeeError(
+                f"inhibition_control must be an InhibitionControl, or {' or '.join(map(repr, METHODS))}, or None, but "
+                f"is {given!r:.80}"
+            )
         return cls(given) if isinstance(given, str) else given  # type: ignore[arg-type]
 
-    def check(self, model: Model, given: Sequence[str]) -> str:
-        """The parameter that it sets. Raises where the model has none, or the user gives it, too."""
+    def check(self, model: Model, given: Sequence[str], dt: float) -> str:
+        """The parameter that it sets. Raises where the model has none, the user gives it, too, or dt (ms) fits not."""
         from l2l.simulator.inhibition_rest import names_of
+        from l2l.simulator.monitors import steps_of
 
         parameter = names_of(model).weight
         if parameter in given:
             raise OptimizeeError(
                 f"inhibition control sets {parameter!r} of {model.name}, but it is given as well: leave out one of them"
             )
+        if self.method == "numerical":
+            steps_of(1.0, dt, "the sampling of numerical inhibition control")
         return parameter
 
     def tune(

@@ -48,10 +48,14 @@ class Analysis:
             band = getattr(self, name)
             if band is None or (name == "band" and band == "target"):
                 continue
-            if isinstance(band, str) or len(band) != 2 or not 0 < band[0] < band[1]:
+            try:
+                low, high = (float(edge) for edge in band)
+            except (TypeError, ValueError):
+                low = high = 0.0
+            if isinstance(band, str) or not 0 < low < high:
                 raise ObservableError(f"{name} must be (low, high) in Hz with 0 < low < high, but is {band!r}")
-            object.__setattr__(self, name, (float(band[0]), float(band[1])))
-        if not self.spectrum_window > 0:
+            object.__setattr__(self, name, (low, high))
+        if not isinstance(self.spectrum_window, int | float) or not self.spectrum_window > 0:
             raise ObservableError(f"spectrum_window > 0 s must hold, but got {self.spectrum_window!r}")
 
     def count_windows(self, volumes: int, tr: float) -> int:
@@ -79,6 +83,8 @@ class Analysis:
         if isinstance(given, Analysis):
             return given
         known = cls.__dataclass_fields__
+        if given is not None and not isinstance(given, Mapping):
+            raise ObservableError(f"analysis must be an Analysis, or its settings by name, but is {given!r:.80}")
         for name in given or {}:
             if name not in known:
                 raise ObservableError(f"unknown setting {name!r} of the analysis: {nearest(str(name), known)}")

@@ -73,7 +73,7 @@ def _text(file: Path) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     if not rows:
         raise ObservableError(f"{file} must hold BOLD signals, but is empty")
     header: tuple[str, ...] = ()
-    if not all(_is_number(cell) for cell in rows[0]):
+    if not all(_is_number(cell) for cell in rows[0]) or _numbers_regions(rows):
         header, rows = tuple(rows[0]), rows[1:]
     # A line is a row of the matrix; quoted cells do not span lines in such files.
     width = len(header) or len(rows[0])
@@ -92,6 +92,14 @@ def _text(file: Path) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     if header and header[0] == "":  # pandas wrote its index before the regions
         matrix, header = matrix[:, 1:], header[1:]
     return matrix, header
+
+
+def _numbers_regions(rows: list[list[str]]) -> bool:
+    """Whether the first row counts regions up (0, 1, 2, ... or 1, 2, ...) while the others hold fractions."""
+    if len(rows) < 2 or not all(cell.isdigit() for cell in rows[0]):
+        return False
+    counted = [int(cell) for cell in rows[0]]
+    return counted == list(range(counted[0], counted[0] + len(counted))) and any("." in cell for cell in rows[1])
 
 
 def _is_number(cell: str) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l2l.errors import ObservableError, nearest
+from l2l.observables.signals import numbers
 
 Floats = NDArray[np.float64]
 
@@ -24,12 +25,7 @@ class Run:
     @classmethod
     def of(cls, bold: ArrayLike, keep: ArrayLike | None, what: str) -> Run:
         """From (node, volume) signals. A volume in which no region has a value counts as scrubbed."""
-        try:
-            signals = np.array(bold, dtype=np.float64).T
-        except (TypeError, ValueError):
-            raise ObservableError(
-                f"{what} must be numbers of shape (node, volume), but got {type(bold).__name__}"
-            ) from None
+        signals = numbers(bold, f"{what}, (node, volume),").T
         if signals.ndim != 2 or signals.shape[1] < 3:
             raise ObservableError(
                 f"{what} must have shape (node, volume) with 3 nodes or more, but has {signals.T.shape}"
@@ -99,7 +95,9 @@ def _indices(exclude: Any, labels: Sequence[str], nodes: int) -> Iterable[int]:
     for each in given:
         if isinstance(each, str):
             if each not in labels:
-                raise ObservableError(f"no region to exclude is called {each!r}: {nearest(each, labels)}")
+                raise ObservableError(
+                    f"no region to exclude is called {each!r}: {nearest(each, ['unusable', *labels])}"
+                )
             yield list(labels).index(each)
         elif isinstance(each, bool) or not isinstance(each, int | np.integer) or not 0 <= each < nodes:
             raise ObservableError(f"a region to exclude must be a label or an index below {nodes}, but is {each!r}")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from l2l.errors import ObservableError, nearest
+from l2l.duration import seconds
+from l2l.errors import ObservableError, SimulationError, nearest
 from l2l.observables import target_cache
 from l2l.observables import target_parts as parts
 from l2l.observables.analysis import Analysis
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 SCRUBS = ("mask", "exclude")
+LONGEST_TR = 100.0
+"""s; whoever gives more has given milliseconds."""
 
 
 class Target:
@@ -35,7 +38,7 @@ class Target:
     bold: (node, volume), or a list of several runs of one subject. Observables are taken of each run: correlations are
         averaged as Fisher z, the values of FCD are put together, spectra and all else averaged. No window spans two
         runs.
-    tr: repetition time of `bold`, s; None: that of the simulation.
+    tr: repetition time of `bold`, s, or a text such as "720 ms"; None: that of the simulation.
     keep: (volume,) boolean, False for scrubbed volumes; a list of them for several runs. Volumes in which no region has
         a value (NaN) count as scrubbed, too.
     scrub: "mask": scrubbed volumes are left out of correlations and of the windows of FCD, whose places in time stay;
@@ -60,7 +63,7 @@ class Target:
         name: str = "",
         *,
         bold: ArrayLike | Sequence[ArrayLike] | None = None,
-        tr: float | None = None,
+        tr: str | float | None = None,
         keep: Any = None,
         scrub: Literal["mask", "exclude"] = "mask",
         band: tuple[float, float] | None = None,
@@ -75,10 +78,8 @@ class Target:
     ) -> None:
         if scrub not in SCRUBS:
             raise ObservableError(f"unknown scrub {scrub!r}: {nearest(str(scrub), SCRUBS)}")
-        if tr is not None and not (np.isfinite(tr) and tr > 0):
-            raise ObservableError(f"tr > 0 s must hold, but got {tr!r}")
         self.name = name
-        self.tr = None if tr is None else float(tr)
+        self.tr = None if tr is None else _tr(tr)
         self.scrub = scrub
         self.band = None if band is None else Analysis(band=band).band
         self.labels = tuple(labels)
@@ -87,6 +88,9 @@ class Target:
         self.n_regions = self._count(fc, spectrum, rates)
         if self.labels and len(self.labels) != self.n_regions:
             raise ObservableError(f"labels must name {self.n_regions} regions, but name {len(self.labels)}")
+        if len(set(self.labels)) < len(self.labels):
+            twice = next(each for each in self.labels if self.labels.count(each) > 1)
+            raise ObservableError(f"each region must have a label of its own, but several are called {twice!r}")
         self.regions = regions_left(self.runs, self.n_regions, exclude, self.labels)
         """Indices of the regions that are compared."""
         for what, value, check in (
@@ -117,7 +121,7 @@ class Target:
         cls,
         source: str | Path | ArrayLike | Sequence[Any],
         *,
-        tr: float | None = None,
+        tr: str | float | None = None,
         name: str = "",
         keep: Any = None,
         scrub: Literal["mask", "exclude"] = "mask",
@@ -189,10 +193,11 @@ class Target:
         for name in dict.fromkeys(names):
             if not pooled.available(name):
                 needed = OBSERVABLES[name].remedy if name in OBSERVABLES else f"Target(data={{{name!r}: ...}})"
-                raise ObservableError(
-                    f"the target {self.name!r} has no {name}: "
-                    + (needed or "give it, or what it is computed of: Target(bold=..., tr=...)")
-                )
+                named = f"the target {self.name!r}" if self.name else "the target"
+                remedy = needed or "give it, or what it is computed of: Target(bold=..., tr=...)"
+                if name not in OBSERVABLES:
+                    remedy = f"{nearest(name, dict.fromkeys([*OBSERVABLES, *self._given]))}; or give it by {remedy}"
+                raise ObservableError(f"{named} has no {name}: {remedy}")
             if name in self._given:
                 found[name] = self._of_regions(name)
                 continue
@@ -216,11 +221,7 @@ class Target:
     def compared(self, connectome: Connectome) -> NDArray[np.intp] | None:
         """Which nodes of a network are compared: None for all. Raises ObservableError where they do not fit."""
         nodes = connectome.n_nodes
-        if self.labels and set(self.labels) == set(connectome.labels) and self.labels != connectome.labels:
-            raise ObservableError(
-                "target and connectome must have their regions in the same order, but the labels differ in it: "
-                "reorder with connectome.subset(target.labels)"
-            )
+        self._check_order(connectome.labels)
         if nodes == self.n_nodes or not self.n_regions:
             return None
         if nodes == self.n_regions:
@@ -230,6 +231,21 @@ class Target:
             f"target and connectome must have the same regions, but have {self.n_nodes} and {nodes}{turned}: "
             "reorder or drop regions with Connectome.subset"
         )
+
+    def _check_order(self, labels: tuple[str, ...]) -> None:
+        """Raises ObservableError where a region of the network and of the target of the same name stand elsewhere."""
+        if not self.labels or all(label.isdigit() for label in labels):  # numbers are no names
+            return
+        own = self.labels if len(labels) == self.n_regions else tuple(self.labels[i] for i in self.regions)
+        if len(own) != len(labels):
+            return
+        places = {label: place for place, label in enumerate(labels)}
+        for place, label in enumerate(own):
+            if places.get(label, place) != place:
+                raise ObservableError(
+                    f"target and connectome must have their regions in the same order, but {label!r} has index {place} "
+                    f"in the target and {places[label]} in the connectome: reorder by connectome.subset(target.labels)"
+                )
 
     def digest(self) -> str:
         """SHA-256 of all that is compared."""
@@ -286,6 +302,16 @@ class Target:
             listed = ", ".join(f"{what}: {count}" for what, count in told.items())
             raise ObservableError(f"all parts of a target must have the same regions, but have {listed}")
         return next(iter(told.values()), 0)
+
+
+def _tr(given: str | float) -> float:
+    try:
+        tr = seconds(given, "tr")
+    except SimulationError as error:
+        raise ObservableError(str(error)) from None
+    if tr > LONGEST_TR:
+        raise ObservableError(f'tr <= {LONGEST_TR:g} s must hold, but got {given!r}, which is in s: write "720 ms"')
+    return tr
 
 
 def _runs(bold: Any, keep: Any) -> tuple[Run, ...]:

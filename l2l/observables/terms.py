@@ -138,8 +138,9 @@ class Combined:
 
 
 _TARGET = "target_"
-_SUM = re.compile(r"(?:[+-](?:[0-9.]+\*)?[A-Za-z_]\w*)+")
-_SUMMAND = re.compile(r"([+-])(?:([0-9.]+)\*)?([A-Za-z_]\w*)")
+_WEIGHT = r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?"
+_SUM = re.compile(rf"(?:[+-](?:{_WEIGHT}\*)?[A-Za-z_]\w*)+")
+_SUMMAND = re.compile(rf"([+-])(?:({_WEIGHT})\*)?([A-Za-z_]\w*)")
 
 
 def as_term(given: Any) -> Term | Combined:
@@ -150,13 +151,16 @@ def as_term(given: Any) -> Term | Combined:
     if isinstance(given, Term | Combined):
         return given
     if isinstance(given, str):
+        if given in TERMS:
+            return TERMS[given]
         text = given.replace(" ", "")
+        # The first sign may be left out, as people write sums.
+        text = text if text.isidentifier() or text[:1] in "+-" else f"+{text}"
         if _SUM.fullmatch(text):
             summands = _SUMMAND.findall(text)
             return Combined(given, {name: float(f"{sign}{weight or 1}") for sign, weight, name in summands})
-        if given not in TERMS:
-            raise ObjectiveError(f"unknown objective {given!r}: {nearest(given, TERMS)}")
-        return TERMS[given]
+        sums = "" if text.isidentifier() else '; a combination reads "+fc_corr-0.5*fcd_ks"'
+        raise ObjectiveError(f"unknown objective {given!r}: {nearest(given, TERMS)}{sums}")
     if callable(given):
         name = getattr(given, "__name__", "")
         if not name.isidentifier():

@@ -108,3 +108,13 @@ def test_several_arrays_need_a_key(tmp_path: Path) -> None:
         read_bold(tmp_path / "a.npz", "bolds")
     with pytest.raises(ObservableError, match="absent"):
         read_bold(tmp_path / "b.npz")
+
+
+def test_a_header_may_number_the_regions(tmp_path: Path) -> None:
+    rows = ["1\t2\t3", *("\t".join(f"{value:.3f}" for value in row) for row in np.arange(15.0).reshape(5, 3))]
+    (tmp_path / "timeseries.tsv").write_text("\n".join(rows))
+    signals, labels = read_bold(tmp_path / "timeseries.tsv")
+    assert labels == ("1", "2", "3")
+    np.testing.assert_array_equal(signals, np.arange(15.0).reshape(5, 3).T)
+    (tmp_path / "whole.txt").write_text("1 2 3\n4 6 5\n7 9 8")  # numbers without fractions may all be signals
+    assert read_bold(tmp_path / "whole.txt")[0].shape == (3, 3)

@@ -231,7 +231,7 @@ def test_whatever_changes_a_target_changes_its_digest(changed: dict) -> None:
         (lambda: Target(bold=bold(), exclude=[9]), "an index below 6"),
         (lambda: Target(bold=bold(), exclude=range(4)), "3 regions or more must be left, but 2 of 6"),
         (lambda: Target(bold=bold(), labels=("a",)), "labels must name 6 regions"),
-        (lambda: Target(bold=bold(), tr=0.0), "tr > 0"),
+        (lambda: Target(bold=bold(), tr=0.0), "tr must be a positive time"),
         (lambda: Target(bold=bold(), scrub="drop"), "unknown scrub"),  # type: ignore[arg-type]
         (lambda: Target(bold=bold(), band=(0.1, 0.01)), "0 < low < high"),
         (lambda: Target(spectrum=np.ones((5, 6))), "needs its frequencies"),
@@ -244,3 +244,37 @@ def test_whatever_changes_a_target_changes_its_digest(changed: dict) -> None:
 def test_what_breaks_a_law_is_refused(build: Callable[[], object], message: str) -> None:
     with pytest.raises(ObservableError, match=message):
         build()
+
+
+def test_what_people_mistype_is_answered() -> None:
+    rng = np.random.default_rng(6)
+    signals = rng.normal(size=(4, 30))
+    assert Target(bold=signals, tr="720 ms").tr == 0.72
+    with pytest.raises(ObservableError, match='write "720 ms"'):
+        Target(bold=signals, tr=720)
+    with pytest.raises(ObservableError, match="did you mean 'unusable'"):
+        Target(bold=signals, exclude="unusabel")
+    with pytest.raises(ObservableError, match="several are called 'a'"):
+        Target(bold=signals, labels=["a", "b", "a", "c"])
+    with pytest.raises(ObservableError, match="must be real numbers"):
+        Target(bold=signals + 1j)
+    with pytest.raises(ObservableError, match=r"the target has no fcc: did you mean 'fc'.*Target\(data="):
+        Target(bold=signals).reference(["fcc"], Analysis(), 1.0)
+    for settings in ({"phase_band": 0.04}, {"spectrum_band": ("a", "b")}):
+        with pytest.raises(ObservableError, match="must be \\(low, high\\) in Hz"):
+            Analysis(**settings)
+    with pytest.raises(ObservableError, match="or its settings by name"):
+        Analysis.of("fcd_window=3")  # type: ignore[arg-type]
+
+
+def test_a_region_of_the_same_name_must_stand_in_the_same_place() -> None:
+    bold = np.random.default_rng(7).normal(size=(4, 30))
+    weights = np.ones((4, 4)) - np.eye(4)
+    named = Connectome(weights, labels=["a", "b", "c", "d"])
+    assert Target(bold=bold, labels=["w", "b", "y", "d"]).compared(named) is None  # other names, another convention
+    with pytest.raises(ObservableError, match="'a' has index 1 in the target and 0 in the connectome"):
+        Target(bold=bold, labels=["x", "a", "b", "c"]).compared(named)
+    numbered = Connectome(weights)  # 0, 1, 2, 3: no names, so that those of a file may count from 1
+    assert Target(bold=bold, labels=["1", "2", "3", "4"]).compared(numbered) is None
+    left = Target(bold=np.vstack([bold, bold[:1]]), labels=["x", "a", "b", "c", "d"], exclude="x")
+    assert left.compared(named) is None

@@ -17,7 +17,9 @@ from l2l.observables.fc import fc, fc_corr
 from l2l.observables.fcd import fcd
 from l2l.observables.pairs import triangle
 from l2l.observables.target import Target
+from l2l.observables.terms import TERMS, Combined
 from l2l.optimizees import BrainNetwork, InhibitionControl, MapScaled, Perturbation, Regional
+from l2l.optimizees.fit import Fit
 from l2l.simulator import Connectome, inhibition, monitors, noise, simulate, stimulus
 from l2l.space import Categorical, Real
 
@@ -191,6 +193,16 @@ def test_rmse_is_minimised() -> None:
         (lambda: network(free={"tau_s": Real(-1, 1)}), SimulationError, "tau_s"),
         (lambda: network(parameters={"w": float("nan")}, free={"G": Real(0, 1)}), SimulationError, "finite"),
         (lambda: network(target=Target(target()).fc[:, :9]), L2LError, r"must be \(node, node\)"),
+        (lambda: network(model=3), OptimizeeError, "must be a Model"),
+        (lambda: network(connectome=connectome().weights), OptimizeeError, r"give Connectome\(weights\)"),
+        (lambda: network(target="bold.tsv"), OptimizeeError, "Target.from_bold"),
+        (lambda: network(free=["G"]), OptimizeeError, "must be ranges by name"),
+        (lambda: network(maps=[np.ones(NODES)]), OptimizeeError, r"must be \(node,\) arrays by name"),
+        (lambda: network(tr=720), OptimizeeError, 'write "720 ms"'),
+        (lambda: network(batch_size=0), OptimizeeError, "batch_size must be an integer >= 1"),
+        (lambda: network(backend="gpu"), OptimizeeError, "unknown backend 'gpu'"),
+        (lambda: network(objectives="fc_corr-2(fcd_ks)"), ObjectiveError, "a combination reads"),
+        (lambda: network(objectives="+1.2.3*fc_corr"), ObjectiveError, "unknown objective"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_simulated(
@@ -476,3 +488,49 @@ def test_a_function_weighs_a_parameter_as_a_number_and_its_mistakes_are_found_at
         network(objectives=misspelt)
     with pytest.raises(ObjectiveError, match="'many' must return a number"):
         network(objectives=["fc_corr", many])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"inhibition_control": True}, "must be an InhibitionControl, or 'analytical'"),
+        ({"inhibition_control": "numerical", "dt": 0.3, "tr": 0.6}, "numerical inhibition control must be a multiple"),
+        ({"free": {"w_p": MapScaled(Real(0, 2), "gradient")}}, "unknown map 'gradient': did you mean 'fc_gradient'"),
+        ({"free": {"w_p": MapScaled(Real(0, 2), ["a"])}, "maps": {"a": ["x"] * NODES}}, "must be a number for each"),
+        ({"free": {"w_p": MapScaled(Real(0, 2), ["myelin"], scale=Real(5, 9))}}, "w_p must stay positive"),
+        (
+            {"analysis": {"fcd_window": "20 TR"}, "target": Target(bold=bold(), tr=1.0)},
+            "fcd_window = '20 TR' is in TRs, which are 0.5 s and 1 s long",
+        ),
+    ],
+)
+def test_bad_parts_are_refused_before_anything_is_simulated(changes: dict, message: str) -> None:
+    with pytest.raises(L2LError, match=message):
+        controlled(**changes)
+
+
+def test_laws_of_options_are_told() -> None:
+    with pytest.raises(OptimizeeError, match="tolerance > 0 nA"):
+        InhibitionControl("numerical", tolerance=-1.0)
+    with pytest.raises(OptimizeeError, match="current must be finite"):
+        InhibitionControl("numerical", current=float("nan"))
+    with pytest.raises(OptimizeeError, match="must be names of maps"):
+        MapScaled(Real(0, 1), np.ones(3))
+
+
+def test_nothing_may_be_left_out_at_the_start_and_nothing_recorded() -> None:
+    optimizee = network(transient=0, duration="20 s", record=None)
+    outcome = optimizee.simulate(individuals(1)[0])
+    assert outcome.recordings == {}
+    bold_of_all = network(transient=0, duration="20 s", record="bold").simulate(individuals(1)[0]).recordings["bold"]
+    assert bold_of_all.shape == (40, NODES)
+
+
+def test_sums_are_read_as_people_write_them() -> None:
+    names = ["fc_corr - 0.5 * fcd_ks", "+fc_corr-0.5*fcd_ks", "fc_corr-.5*fcd_ks", "fc_corr - 5e-1*fcd_ks"]
+    for name in names:
+        (term,) = Fit(name).terms
+        assert isinstance(term, Combined)
+        assert [part.name for part in term.parts] == ["fc_corr", "fcd_ks"]
+        assert list(term.weights.values()) == [1.0, -0.5]
+    assert Fit("fc_corr").terms[0] is TERMS["fc_corr"]
