@@ -65,7 +65,11 @@ def read(name: str) -> Profile:
     driver = found.pop("driver", {})
     if not isinstance(driver, dict):
         raise RunnerError(f"the profile {path}: driver must be a table, [driver], but is {driver!r}")
-    _check(path, found, known_settings(str(found["runner"])) if "runner" in found else None, "key")
+    try:
+        known = known_settings(str(found["runner"])) if "runner" in found else None
+    except RunnerError as error:
+        raise RunnerError(f"the profile {path}: {error}") from None
+    _check(path, found, known, "key")
     _check(path, driver, DRIVER_KEYS, "key of [driver]")
     return Profile(name, found, driver)
 
