@@ -42,14 +42,17 @@ class TaskFamily(Group):
         if aggregate not in AGGREGATES:
             raise OptimizeeError(f"unknown aggregate {aggregate!r}: {nearest(str(aggregate), AGGREGATES)}")
         self.aggregate = aggregate
-        train, validate = (each if isinstance(each, Mapping) else _listed(each) for each in (train, validate))
+        train, validate = _named(train), _named(validate)
         both = [name for name in train if name in validate]
         if both:
             raise OptimizeeError(f"a task is trained on or held out, but {both} are in both")
-        if isinstance(train, Mapping) and (isinstance(validate, Mapping) or not validate):
-            self._gather("a task family", {**train, **dict(validate)}, build)
-        else:
-            self._gather("a task family", [*train, *validate], build)
+        given = {**train, **validate}
+        named = [name for name, member in given.items() if member is None]
+        if named and len(named) < len(given):
+            raise OptimizeeError(
+                f"tasks are all given by name, with build=, or as optimizees; only {named} are by name"
+            )
+        self._gather("a task family", list(given) if named or build is not None else _certain(given), build)
         self.train = [name for name in train if name in self.members]
         self.held_out = [name for name in validate if name in self.members]
         if not self.train:
@@ -109,5 +112,16 @@ class TaskFamily(Group):
         return hashlib.sha256(settings.encode()).hexdigest()
 
 
-def _listed(names: Any) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+def _named(tasks: Subjects) -> dict[str, Optimizee | None]:
+    """By name; None where only the name is given."""
+    if isinstance(tasks, Mapping):
+        return dict(tasks)
+    names = [tasks] if isinstance(tasks, str) else list(tasks)
+    for name in names:
+        if names.count(name) > 1:
+            raise OptimizeeError(f"tasks must have names of their own, but {name!r} is repeated")
+    return dict.fromkeys(names)
+
+
+def _certain(tasks: Mapping[str, Optimizee | None]) -> dict[str, Optimizee]:
+    return {name: member for name, member in tasks.items() if member is not None}
