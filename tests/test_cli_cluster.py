@@ -23,7 +23,7 @@ SCRIPT = """
 from l2l import Experiment, Real
 
 def bowl(x):
-    if x > 0.9:
+    if x > 0.5:
         raise ValueError("too far")
     return x ** 2
 
