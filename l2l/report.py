@@ -48,24 +48,28 @@ def print_best(trajectory: Trajectory, n: int, console: Console | None = None) -
     objectives = {each.name for each in trajectory.objectives}
     print_frame(best[[name for name in best.columns if name in objectives or name not in _HIDDEN]], console)
     for name, value in trajectory.run.summary.get("baselines", {}).items():
-        console.print(f"baseline {objective.name} {value:.4f}: {name}", highlight=False)
+        console.print(harmless(f"baseline {objective.name} {value:.4f}: {name}"), highlight=False, markup=False)
 
 
 _HIDDEN = ("status", "worker", "host", "device", "job", "started", "seed", "error", "seconds", "loss", "attempt")
 
 
 def print_frame(frame: pd.DataFrame, console: Console | None = None, title: str | None = None) -> None:
-    """A data frame as a table."""
-    from pandas.api.types import is_numeric_dtype
-    from rich import box
-    from rich.table import Table
+    """A data frame as a table, or, where the terminal is too narrow, as several that begin with the same columns.
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    for name in frame.columns:
-        table.add_column(str(name), justify="right" if is_numeric_dtype(frame[name]) else "left", overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
-    (console or _console()).print(table)
+    Headers break after _ and . where they must; numbers are never broken.
+    """
+    from l2l.table import tables
+
+    console = console or _console()
+    if not console.is_terminal:
+        # A table in a log is read by people and by tools later: never cut it to a guessed width.
+        for table, width in tables(frame, None, title):
+            console.width = max(console.width, width)
+            console.print(table)
+        return
+    for table, _ in tables(frame, console.width, title):
+        console.print(table)
 
 
 def print_account(known: Mapping[str, Any]) -> None:
@@ -78,14 +82,14 @@ def print_account(known: Mapping[str, Any]) -> None:
         if name == "packages":
             value = ", ".join(str(value).split())
         lines = _told(value)
-        print(_harmless(f"{name}:" + (f" {lines[0]}" if len(lines) == 1 else "")))
+        print(harmless(f"{name}:" + (f" {lines[0]}" if len(lines) == 1 else "")))
         for line in lines if len(lines) > 1 else []:
-            print(_harmless(f"    {line}"))
+            print(harmless(f"    {line}"))
     if text:
-        print("\n" + _harmless(text), end="" if text.endswith("\n") else "\n")
+        print("\n" + harmless(text), end="" if text.endswith("\n") else "\n")
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Without what would steer a terminal: the text may be a stranger's."""
     return "".join(letter if letter.isprintable() or letter in "\n\t" else repr(letter)[1:-1] for letter in text)
 
@@ -172,15 +176,8 @@ def _interval(ends: list[float | None]) -> str:
     return f"{'-∞' if low is None else f'{low:g}'} … {'∞' if high is None else f'{high:g}'}"
 
 
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _console() -> Console:
     from rich.console import Console
 
     console = Console()
-    # A table in a log is read by people and by tools later: never cut it to a guessed width.
     return console if console.is_terminal else Console(width=200)

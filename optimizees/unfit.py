@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from l2l.errors import OptimizeeError
 from l2l.observables.observed import OBSERVABLES, Observed, is_shared
 from l2l.observables.terms import Combined, Term
+from l2l.observables.windows import windows
 
 
 def reason(
@@ -23,13 +24,29 @@ def reason(
     """
     said = f"{term.name} must be finite, but is {value:g}"
     needs = list(dict.fromkeys(name for part in term.parts for name in part.needs if not is_shared(name)))
-    if bold is not None and "bold" in closure(needs) and (found := _signals(np.asarray(bold), labels)):
-        return OptimizeeError(f"{said}: {found}")
+    sources = closure(needs)
+    if bold is not None and "bold" in sources:
+        found = _signals(np.asarray(bold), labels)
+        if not found and "fcd" in sources:
+            found = _windows(np.asarray(bold), observed, labels)
+        if found:
+            return OptimizeeError(f"{said}: {found}")
     for name in needs:
         if name in observed and (found := _amiss(name, np.asarray(observed[name][simulation]), labels)):
             return OptimizeeError(f"{said}: {found}")
     taken = ", ".join(needs) or "what it takes"
     return OptimizeeError(f"{said}, although {taken} of the simulation are finite: see what {term.name} does with it")
+
+
+def _windows(bold: NDArray[Any], observed: Observed, labels: Sequence[str]) -> str:
+    """What is wrong with the BOLD in a window of FCD, or ""."""
+    a, tr = observed.analysis, observed["tr"]
+    spans = windows(len(bold), tr, a.fcd_window, a.fcd_step, not a.fcd_edges)
+    found = {number: said for number, (i, j) in enumerate(spans) if (said := _signals(bold[i:j], labels))}
+    for number, said in found.items():
+        start, stop = spans[number] * tr
+        return f"in {len(found)} of {len(spans)} windows of FCD, first from {start:.4g} to {stop:.4g} s, {said}"
+    return ""
 
 
 def _signals(bold: NDArray[Any], labels: Sequence[str]) -> str:

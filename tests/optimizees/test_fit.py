@@ -79,6 +79,11 @@ def test_a_simulation_without_a_fitness_names_observable_region_and_cause() -> N
         assert str(flat).startswith("fcd_ks must be finite, but is nan: the simulated BOLD of region 'd' (index 3) is ")
         assert "constant, as in 1 of 5 regions" in str(flat)
         assert "region 'b' (index 1) is not finite, as in 2 of 5 regions" in str(lost)
+    bold[3, 40:, 0] = 0.5  # at rest in the second half
+    goal = asked.goal(Target(bold=signals(1)[0].T, tr=TR), named, TR, VOLUMES)
+    # windows of 17 volumes each 4: those from volumes 40, 44, ... 60 are of the rest alone
+    late = "in 6 of 16 windows of FCD, first from 20 to 28.5 s, the simulated BOLD of region 'a' (index 0) is constant"
+    assert late in str(asked.outcomes({"bold": bold}, goal)[3])
     left_out = Target(bold=signals(1)[0].T, tr=TR, exclude=[3])  # nobody looks at that region
     goal = asked.goal(left_out, named, TR, VOLUMES)
     assert isinstance(asked.outcomes({"bold": bold}, goal)[1], Outcome)
