@@ -8,7 +8,7 @@ WONG_WANG = {
     "model": "ReducedWongWang",
     "free": {"G": Real(0, 2), "w": Real(0.2, 0.7), "I_o": Real(0.28, 0.34), "sigma": Real(2e-3, 2e-2, log=True)},
 }
-MONTBRIO = {  # a membrane time constant of 10 ms, so that dt = tau/10; as much noise as in literature, over 3
+MONTBRIO = {  # a membrane time constant of 10 ms, so that dt = 1 ms is tau/10; see docs/hcp.md
     "model": "MontbrioPazoRoxin",
     "free": {"G": Real(5, 100, log=True), "eta": Real(-4, 0.5), "J": Real(0, 8)},
     "parameters": {"tau": 10.0, "Delta": 0.7},
