@@ -12,6 +12,7 @@ from typing import Any
 from l2l.errors import RunnerError
 
 LOOPBACK = "127.0.0.1"
+_FILES = 131_072  # three a job of one worker, for 40,000 of them
 
 
 class OwnScheduler:
@@ -25,6 +26,7 @@ class OwnScheduler:
 
         from distributed import Scheduler, SpecCluster
 
+        _allow_many_connections()
         # What they say of connections that close with the workers may come when `silence_logs` has ended already.
         for name in ("distributed.batched", "distributed.core", "distributed.scheduler"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -76,6 +78,18 @@ class Worker:
     name: str
     address: str
     busy: int
+
+
+def _allow_many_connections() -> None:
+    """As many open files as this user may have, within reason: the usual 1,024 are enough for 300 jobs."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _temporary_keys() -> Any:
