@@ -105,7 +105,7 @@ class BrainNetwork(Optimizee):
         batch_size: int = 64,
         backend: str = "auto",
     ) -> None:
-        check_settings(maps, batch_size, backend)
+        check_settings(maps, batch_size, backend, perturbation)
         self.model = as_model(model)
         self.connectome = as_connectome(connectome)
         self.target = as_target(target)

@@ -11,6 +11,7 @@ from l2l.duration import seconds
 from l2l.errors import ObservableError, OptimizeeError, nearest
 from l2l.observables.analysis import Analysis
 from l2l.observables.target import LONGEST_TR, Target
+from l2l.optimizees.perturbation import Perturbation
 
 if TYPE_CHECKING:
     from l2l.simulator.connectome import Connectome
@@ -69,7 +70,7 @@ def as_tr(given: Any) -> float:
     return tr
 
 
-def check_settings(maps: Any, batch_size: Any, backend: Any) -> None:
+def check_settings(maps: Any, batch_size: Any, backend: Any, perturbation: Any) -> None:
     """Raises OptimizeeError for what would fail in every simulation, whatever it simulates."""
     from l2l.simulator.simulate import BACKENDS
 
@@ -79,6 +80,10 @@ def check_settings(maps: Any, batch_size: Any, backend: Any) -> None:
         )
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise OptimizeeError(f"batch_size must be an integer >= 1, but got {batch_size!r}")
+    if perturbation is not None and not isinstance(perturbation, Perturbation):
+        raise OptimizeeError(
+            f"perturbation must be a Perturbation(stimulus, onset=...), but is a {type(perturbation).__name__}"
+        )
     if backend not in BACKENDS:
         raise OptimizeeError(f"unknown backend {backend!r}: {nearest(str(backend), BACKENDS)}")
 

@@ -50,6 +50,22 @@ class Perturbation:
                 f"0 < baseline <= onset must hold (ms), but got baseline = {self.baseline!r}, onset = {self.onset!r}"
             )
 
+        begins = getattr(self.stimulus, "onset", None)
+        if isinstance(begins, int | float) and begins != self.onset:
+            raise OptimizeeError(
+                f"the stimulus must begin at onset, but begins at {begins:g} ms and onset = {self.onset:g} ms: what is "
+                "before it is the baseline"
+            )
+        if not 0 < self.period <= self.response < np.inf:
+            raise OptimizeeError(
+                f"0 < period <= response must hold (ms), but got period = {self.period!r}, response = {self.response!r}"
+            )
+        if not (0 < self.alpha < 1 and self.surrogates >= 1 / self.alpha):
+            raise OptimizeeError(
+                f"0 < alpha < 1 and surrogates >= 1 / alpha must hold, but got alpha = {self.alpha!r}, surrogates = "
+                f"{self.surrogates!r}"
+            )
+
     @property
     def duration(self) -> float:
         """Of a trial, ms: whole samples."""

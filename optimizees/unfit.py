@@ -84,6 +84,8 @@ def _amiss(name: str, values: NDArray[Any], labels: Sequence[str]) -> str:
         # Of a matrix the region that is lost in most pairs: its row and its column.
         place = int(np.bincount(lost[:, -1], minlength=len(labels)).argmax())
         where = f" of region {labels[place]!r} (index {place})"
+    if name == "pci":
+        return "the simulated pci is not finite: a trial diverged, or nothing varies before the stimulus (sigma=)"
     return f"the simulated {name}{where} is not finite ({len(lost)} of {values.size} values)"
 
 

@@ -99,7 +99,7 @@ class Target:
             ("spectrum", spectrum, parts.power),
             ("frequencies", frequencies, parts.numbers),
             ("rates", rates, parts.rates),
-            ("pci", pci, parts.numbers),
+            ("pci", pci, parts.number),
         ):
             if value is not None:
                 self._given["fcd_values" if what == "fcd" else what] = check(

@@ -56,6 +56,13 @@ def numbers(values: Floats, what: str, regions: Regions) -> Floats:  # noqa: ARG
     return values
 
 
+def number(values: Floats, what: str, regions: Regions) -> Floats:
+    """One finite number."""
+    if values.size != 1:
+        raise ObservableError(f"target {what} must be one number, but has shape {values.shape}")
+    return numbers(values, what, regions).reshape(())
+
+
 def values_of_fcd(values: Floats, what: str, regions: Regions) -> Floats:
     """(value,), of those or of a (window, window) matrix."""
     if values.ndim == 2 and values.shape[0] == values.shape[1]:

@@ -534,3 +534,26 @@ def test_sums_are_read_as_people_write_them() -> None:
         assert [part.name for part in term.parts] == ["fc_corr", "fcd_ks"]
         assert list(term.weights.values()) == [1.0, -0.5]
     assert Fit("fc_corr").terms[0] is TERMS["fc_corr"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"onset": 800.0}, "begins at 1000 ms and onset = 800 ms"),
+        ({"response": -1.0}, "0 < period <= response"),
+        ({"period": 0.0}, "0 < period <= response"),
+        ({"alpha": 2.0}, "0 < alpha < 1"),
+        ({"surrogates": 50}, "surrogates >= 1 / alpha"),
+    ],
+)
+def test_a_perturbation_that_cannot_be_judged_is_refused(settings: dict, message: str) -> None:
+    pulse = stimulus.Step(state="S", amplitude=0.01, onset=1000.0, end=1100.0, nodes=[0])
+    with pytest.raises(OptimizeeError, match=message):
+        Perturbation(pulse, **settings)
+
+
+def test_other_kinds_of_perturbations_and_of_their_targets_are_refused() -> None:
+    with pytest.raises(OptimizeeError, match="must be a Perturbation"):
+        network(target=Target(pci=0.4), objectives="pci_error", perturbation="step")
+    with pytest.raises(ObservableError, match="target pci must be one number"):
+        Target(pci=[0.1, 0.2])  # type: ignore[arg-type]
