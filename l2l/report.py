@@ -21,13 +21,19 @@ def print_summary(trajectory: Trajectory, reason: str, elapsed: float, console: 
     console = console or _console()
     individuals = trajectory.individuals()
     failed = int((individuals["status"] != "ok").sum()) if len(individuals) else 0
+    count = len(individuals)
+    subjects = trajectory.subjects()
+    if not count and not subjects.empty:  # of a cohort
+        count, failed = int(subjects["evaluations"].sum()), int(subjects["failures"].sum())
     reused = int(individuals["worker"].fillna("").str.startswith("reused from run ").sum()) if len(individuals) else 0
     console.print(
         f"run {trajectory.run.id} finished after {elapsed:.0f} s: {reason}; "
-        f"{len(individuals)} individuals, {failed} not ok" + (f", {reused} reused from other runs" if reused else ""),
+        f"{count} individuals, {failed} not ok" + (f", {reused} reused from other runs" if reused else ""),
         highlight=False,
     )
     print_best(trajectory, 5, console)
+    if len(individuals) and not subjects.empty and "role" in subjects:  # of a task family
+        print_frame(subjects, console)
     console.print(
         f"more: l2l best {trajectory.run.id} --store {trajectory.store_label}", highlight=False, soft_wrap=True
     )

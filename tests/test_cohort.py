@@ -300,7 +300,9 @@ def l2l(folder: Path, *arguments: str) -> str:
 def test_a_killed_cohort_goes_on_to_the_same_bits_from_the_shell(tmp_path: Path) -> None:
     (tmp_path / "search.py").write_text(SCRIPT)
     (tmp_path / "alone.py").write_text(SCRIPT)
-    l2l(tmp_path, "run", "alone.py", "--store", "whole.db")
+    assert "2 of 3 subjects; failed: eve; 128 individuals, 0 not ok" in l2l(
+        tmp_path, "run", "alone.py", "--store", "whole.db"
+    )
     killed = subprocess.Popen(
         [sys.executable, "-m", "l2l.cli", "run", "search.py"], cwd=tmp_path, stdout=subprocess.DEVNULL
     )
@@ -319,7 +321,9 @@ def test_a_killed_cohort_goes_on_to_the_same_bits_from_the_shell(tmp_path: Path)
     table = {row["subject"]: row for row in json.loads(l2l(tmp_path, "subjects", "family", "--json"))}
     assert [table[name]["status"] for name in ("ann", "bert", "eve")] == ["finished", "finished", "failed"]
     assert table["eve"]["stop_reason"] == "FileNotFoundError: eve.tsv"
-    assert table["bert"]["x"] == pytest.approx(4, abs=0.5)  # noise of 0.01 hides the bottom within 0.1; 8 generations are few
+    assert table["bert"]["x"] == pytest.approx(
+        4, abs=0.5
+    )  # noise of 0.01 hides the bottom within 0.1; 8 generations are few
     assert "FileNotFoundError: eve.tsv" in l2l(tmp_path, "best", "family")
 
 
