@@ -95,7 +95,9 @@ def _show(recovery: Recovery) -> None:
             "the optimum fits better than the hidden parameters, by more than the noise: the simulated target is too "
             "short, or the objective too coarse, to tell them"
         )
-    unknown = [each.name for each in recovery.parameters if each.verdict in ("not identifiable", "compensated")]
+    unknown = [
+        each.name for each in recovery.parameters if each.verdict in ("not identifiable", "compensated", "misled")
+    ]
     if unknown:
         typer.echo(f"this fit does not tell {', '.join(unknown)}")
     typer.echo(f"runs {recovery.fit_run} (search) and {recovery.profile_run} (profiles) of {recovery.store}")

@@ -25,6 +25,7 @@ class Verdict(StrEnum):
     IDENTIFIABLE = "identifiable"
     ONE_SIDED = "one-sided"  # a limit on one side only
     COMPENSATED = "compensated"  # fixed while the others stay, but others make up for it
+    MISLED = "misled"  # another value fits the hidden simulation better than its own
     NOT_IDENTIFIABLE = "not identifiable"
 
 
@@ -156,12 +157,11 @@ def steps_along(direction: Floats, optimum: Floats, points: int) -> Floats:
     return np.unique(asked[(asked >= first) & (asked <= last)])
 
 
-def judge(profile: Profile, noise: float, free: float, hidden: float, as_good: bool) -> Verdict:
+def judge(profile: Profile, noise: float, free: float, hidden: float, gap: float) -> Verdict:
     """What the fit tells of a parameter.
 
     noise: standard deviation of one evaluation's loss at the optimum. free: length of what is within the noise where
-    the other parameters move along. hidden: the true place. as_good: whether the true parameters fit as well as the
-    optimum.
+    the other parameters move along. hidden: the true place. gap: the optimum's loss less that of the true parameters.
     """
     tolerance = NOISY * noise
     low, high = profile.interval(tolerance)
@@ -171,7 +171,9 @@ def judge(profile: Profile, noise: float, free: float, hidden: float, as_good: b
         return Verdict.NOT_IDENTIFIABLE if share >= WIDE else Verdict.IDENTIFIABLE
     if (first and last) or high - low >= WIDE:
         return Verdict.NOT_IDENTIFIABLE
-    elsewhere = as_good and not low - NEAR <= hidden <= high + NEAR
-    if free >= WIDE or elsewhere:
+    outside = not low - NEAR <= hidden <= high + NEAR
+    if outside and gap < -tolerance:
+        return Verdict.MISLED
+    if free >= WIDE or (outside and gap <= tolerance):
         return Verdict.COMPENSATED
     return Verdict.ONE_SIDED if first or last else Verdict.IDENTIFIABLE

@@ -128,7 +128,7 @@ class ProfileRun:
         gap = level - float(means[0])
         true = self.space.encode(hidden)
         found = [
-            self._recovered(label, profile, own, width, float(place), noise, abs(gap) <= NOISY * noise)
+            self._recovered(label, profile, own, width, float(place), noise, gap)
             for (label, _), profile, own, width, place in zip(
                 labels, profiles, np.split(excess, ends), free, true, strict=True
             )
@@ -215,7 +215,7 @@ class ProfileRun:
                 yield next(labels), parameter
 
     def _recovered(
-        self, label: str, profile: Profile, excess: Floats, free: float, true: float, noise: float, as_good: bool
+        self, label: str, profile: Profile, excess: Floats, free: float, true: float, noise: float, gap: float
     ) -> Recovered:
         parameter = self.space[label.split("[")[0]]
 
@@ -239,6 +239,6 @@ class ProfileRun:
             found=found, error=float(found - hidden) if profile.ordered else None, relative=float(relative),
             within=values([low, high]) if profile.ordered else values(inside), width=float(width),
             free_width=float(free),
-            curvature=profile.curvature(), verdict=judge(profile, noise, free, true, as_good),
+            curvature=profile.curvature(), verdict=judge(profile, noise, free, true, gap),
             values=values(profile.places), excess=profile.excess.tolist(), spread=spread.tolist(),
         )  # fmt: skip

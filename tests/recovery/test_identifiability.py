@@ -100,17 +100,22 @@ def test_steps_reach_the_walls() -> None:
     ],
 )
 def test_verdicts(profile: Profile, noise: float, free: float, hidden: float, verdict: Verdict) -> None:
-    assert judge(profile, noise, free, hidden, as_good=True) is verdict
+    assert judge(profile, noise, free, hidden, gap=0.0) is verdict
 
 
 def test_a_true_value_outside_is_no_compensation_where_it_fits_worse() -> None:
-    assert judge(parabola(0.5, 1.0), 0.005, 0.2, 0.9, as_good=False) is Verdict.IDENTIFIABLE
+    assert judge(parabola(0.5, 1.0), 0.005, 0.2, 0.9, gap=0.1) is Verdict.IDENTIFIABLE
+
+
+def test_a_better_fit_far_from_the_true_value_misleads() -> None:
+    assert judge(parabola(0.5, 1.0), 0.005, 0.2, 0.9, gap=-0.1) is Verdict.MISLED
+    assert judge(parabola(0.5, 1.0), 0.005, 0.2, 0.52, gap=-0.1) is Verdict.IDENTIFIABLE
 
 
 def test_categories_are_judged_by_how_many_fit() -> None:
     places = places_through(Categorical(["a", "b", "c"]), 1 / 6, 1)
     told = Profile(places, np.array([0.0, 1.0, 1.0]), 1 / 6, ordered=False)
     untold = Profile(places, np.array([0.0, 1.0, 0.0]), 1 / 6, ordered=False)
-    assert judge(told, 0.1, float("nan"), 1 / 6, True) is Verdict.IDENTIFIABLE
-    assert judge(untold, 0.1, float("nan"), 1 / 6, True) is Verdict.NOT_IDENTIFIABLE
+    assert judge(told, 0.1, float("nan"), 1 / 6, 0.0) is Verdict.IDENTIFIABLE
+    assert judge(untold, 0.1, float("nan"), 1 / 6, 0.0) is Verdict.NOT_IDENTIFIABLE
     assert untold.within(0.2).tolist() == [True, False, True]
