@@ -172,7 +172,7 @@ class BrainNetwork(Optimizee):
         signals = self._signals(result, individuals)
         if "pci" in self.fit.needs:
             signals["pci"] = self._perturbed(individuals, tuned)
-        axes = {each.name: axes_of_monitor(result, each.name, self._skip) for each in self.monitors}
+        axes = {each.name: axes_of_monitor(result, each.name, self._skip, self.model) for each in self.monitors}
         return signals | (tuned.parameters if tuned else {}), result.status, tuned, axes
 
     def targeting(self, hidden: Individual) -> BrainNetwork:

@@ -15,6 +15,7 @@ from l2l.observables.windows import windows
 if TYPE_CHECKING:
     import xarray as xr
 
+    from l2l.simulator.model import Model
     from l2l.simulator.result import Result
 
 SECOND = "other_"
@@ -77,8 +78,8 @@ def axes_of_observable(name: str, observed: Observed, labels: tuple[str, ...]) -
     return Axes(known.dims, coordinates, known.unit)
 
 
-def axes_of_monitor(result: Result, name: str, skip: float) -> Axes:
-    """Of what a monitor recorded later than `skip` ms."""
+def axes_of_monitor(result: Result, name: str, skip: float, model: Model) -> Axes:
+    """Of what a monitor recorded later than `skip` ms of a model; a unit where all its variables have the same."""
     times = result.times[name]
     coordinates: dict[str, tuple[Any, str]] = {"time": ((times[times > skip] - skip) / 1e3, "s")}
     last, labels = result.axes.get(name, ("node", None))
@@ -89,7 +90,10 @@ def axes_of_monitor(result: Result, name: str, skip: float) -> Axes:
     labels = result.labels if last == "node" else labels
     if last and labels is not None:
         coordinates[last] = (_numbered(tuple(map(str, labels))), "")
-    return Axes(tuple(dims), coordinates)
+    known = {state.name: state.unit for state in model.states}
+    units = {known.get(variable, "") for variable in result.variables[name]}
+    projected = last not in (None, "node")  # gains bring units of their own
+    return Axes(tuple(dims), coordinates, units.pop() if len(units) == 1 and not projected else "")
 
 
 def _numbered(labels: tuple[str, ...]) -> list[Any]:

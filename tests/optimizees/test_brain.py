@@ -557,3 +557,29 @@ def test_other_kinds_of_perturbations_and_of_their_targets_are_refused() -> None
         network(target=Target(pci=0.4), objectives="pci_error", perturbation="step")
     with pytest.raises(ObservableError, match="target pci must be one number"):
         Target(pci=[0.1, 0.2])  # type: ignore[arg-type]
+
+
+def test_recordings_of_monitors_carry_times_variables_and_units() -> None:
+    optimizee = network(
+        model="MontbrioPazoRoxin",
+        free={"G": Real(0, 1)},
+        parameters={},
+        dt=0.1,
+        duration="2 s",
+        transient="1 s",
+        record=("fc", "means", "both"),
+        monitors=[
+            monitors.TemporalAverage(variables=("V",), period=100.0, name="means"),
+            monitors.SubSample(variables=("r", "V"), period=250.0, name="both"),
+        ],
+    )
+    recorded = optimizee.simulate(Individual({"G": 0.5}, seed=1)).recordings
+    unit = {state.name: state.unit for state in optimizee.model.states}
+    assert unit["V"]
+    assert recorded["means"].attrs["units"] == unit["V"]
+    # averages over 100 ms, told at their middle, of the 2 s after the transient
+    np.testing.assert_allclose(recorded["means"].time, np.arange(20) * 0.1 + 0.05, atol=1e-4)
+    assert recorded["both"].coords["variable"].values.tolist() == ["r", "V"]
+    np.testing.assert_allclose(recorded["both"].time, np.arange(1, 9) * 0.25, atol=1e-4)
+    if unit["r"] != unit["V"]:
+        assert "units" not in recorded["both"].attrs
