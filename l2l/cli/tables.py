@@ -38,8 +38,12 @@ def show_rows(rows: list[dict[str, Any]], as_json: bool, when_empty: str) -> Non
     if not rows:
         typer.echo(when_empty)
         return
+    from l2l.report import harmless
+
     names = list(rows[0])
-    cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
+    cells = [
+        ["" if row[name] is None else harmless(str(row[name])).replace("\n", " ") for name in names] for row in rows
+    ]
     widths = [max(len(name), *(len(row[place]) for row in cells)) for place, name in enumerate(names)]
     right = [all(isinstance(row[name], int | float | None) for row in rows) for name in names]
 

@@ -95,9 +95,11 @@ def show(
     if as_json:
         typer.echo(json.dumps({**head, "generations": records(generations)}, default=str))
         return
+    from l2l.report import harmless
+
     for name, value in head.items():
         plain = value if isinstance(value, str | int | None) else json.dumps(value, default=str)
-        typer.echo(f"{name + ':':12} {plain}")
+        typer.echo(harmless(f"{name + ':':12} {plain}"))
     show_frame(generations, False, "no generation yet")
 
 

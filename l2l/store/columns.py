@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from l2l.errors import StoreError
+
 #: Columns that every such table has; what the user named the same gets a prefix.
 BEFORE = ("generation", "position", "status")
 AFTER = ("attempt", "started", "seconds", "worker", "host", "device", "job", "error")
+
+_MOST_ELEMENTS = 10**6
 
 
 def distinct(names: Iterable[str], prefix: str, taken: set[str]) -> dict[str, str]:
@@ -29,8 +34,17 @@ def distinct(names: Iterable[str], prefix: str, taken: set[str]) -> dict[str, st
 
 
 def shape_of(parameter: Any) -> tuple[int, ...]:
-    """The shape of a parameter of a space in JSON form; () for a scalar."""
-    return tuple(parameter.get("shape") or ()) if isinstance(parameter, Mapping) else ()
+    """The shape of a parameter of a space in JSON form; () for a scalar.
+
+    Raises StoreError if it is none, or of more elements than a table could show.
+    """
+    shape = (parameter.get("shape") or ()) if isinstance(parameter, Mapping) else ()
+    fine = isinstance(shape, list | tuple) and all(type(size) is int and size >= 0 for size in shape)
+    if not fine or math.prod(shape) > _MOST_ELEMENTS:
+        raise StoreError(
+            f"a parameter's shape must be sizes of {_MOST_ELEMENTS} elements together at most, but is {shape!r:.60}"
+        )
+    return tuple(shape)
 
 
 def elements(name: str, shape: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:

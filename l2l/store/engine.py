@@ -7,8 +7,9 @@ import sqlite3
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from l2l.errors import StoreError, nearest
+from l2l.errors import L2LError, StoreError, nearest
 from l2l.store import plain
 from l2l.store.durability import synced_commits
 from l2l.store.filesystem import network_file_system
@@ -131,6 +132,9 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
 
     def configure(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
+        if _json_is_innocuous():
+            # A stranger's views and triggers may call nothing that does more than compute.
+            connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         if read_only:
             connection.execute("PRAGMA query_only = ON")
@@ -156,6 +160,19 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
     if not read_only:
         _choose_journal(path, network, busy_timeout)
     return engine
+
+
+@lru_cache(maxsize=1)
+def _json_is_innocuous() -> bool:
+    """Whether this SQLite lets a schema that is not trusted read JSON, as the views of runs do; 3.40 does not."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE VIEW probe AS SELECT json_extract('[1]', '$[0]'), value FROM json_each('[1]')")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        try:
+            connection.execute("SELECT * FROM probe").fetchall()
+        except sqlite3.OperationalError:
+            return False
+    return True
 
 
 def _check_file(path: Path, read_only: bool) -> None:
@@ -232,6 +249,21 @@ def translated(location: Location) -> Iterator[None]:
     """Turns a database's errors into StoreErrors that say what to do."""
     with _translated_as(location.label):
         yield
+
+
+@contextmanager
+def understood(label: str) -> Iterator[None]:
+    """Turns what the values of a database cannot be understood as into a StoreError: a stranger may have written it."""
+    try:
+        yield
+    except L2LError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise StoreError(
+            f"the database {label} holds what l2l does not write ({type(error).__name__}: {said:.200}): restore a "
+            "copy, or see what `l2l db check` finds"
+        ) from error
 
 
 @contextmanager

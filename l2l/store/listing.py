@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from l2l.store.reading import uri_of
+from l2l.store.reading import NO_TABLE, uri_of
 
 #: The same on SQLite and PostgreSQL.
 STATEMENT = (
@@ -72,13 +72,16 @@ def quick_lines(url_or_path: str | os.PathLike[str] | None = None) -> list[RunLi
         if "://" in name or (name != given and "?" in name):
             return None
         return lines_of(_from_sqlite(Path(os.path.abspath(os.path.expanduser(name)))))
-    except (sqlite3.Error, OSError, ValueError, TypeError, AttributeError):
+    except (sqlite3.Error, OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None
 
 
 def _from_sqlite(path: Path) -> list[Any]:
     before = path.stat()
     with closing(sqlite3.connect(uri_of(path, True), uri=True, isolation_level=None)) as connection:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        if connection.execute(NO_TABLE, ("runs",)).fetchone() is not None:
+            raise ValueError("it reads as a list of runs, but may compute for ever")
         rows = connection.execute(STATEMENT).fetchall()
     after = path.stat()
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):

@@ -94,6 +94,10 @@ def run_records(connection: Connection, run_id: int | None = None) -> list[RunRe
 
 
 def _run_record(row: Any, json: dict[str, Any]) -> RunRecord:
+    for name in ("name", "status", "stop_reason", "fingerprint"):
+        if not isinstance(getattr(row, name), str):
+            raise TypeError(f"{name} of a run must be a text, but is {getattr(row, name)!r:.60}")
+    _check_json(json)
     best = min((loss for loss in (row.best, row.untold) if loss is not None), default=None)
     if best is not None and json["objectives"][0].get("maximize"):
         best = -best
@@ -121,6 +125,20 @@ def _run_record(row: Any, json: dict[str, Any]) -> RunRecord:
         best=best,
         driver=None if row.host is None else Driver(row.host, row.pid, row.heartbeat),
     )
+
+
+def _check_json(json: Mapping[str, Any]) -> None:
+    """Raises TypeError or StoreError for what no `RunSpec` holds: a stranger may have written it."""
+    for name, value in json.items():
+        kind = list if name in ("tags", "objectives") else dict
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} of a run must be a {kind.__name__}, but is {value!r:.60}")
+    for parameter in json["space"].values():
+        if not isinstance(parameter, dict):
+            raise TypeError(f"a parameter must be an object, but is {parameter!r:.60}")
+        shape_of(parameter)
+    if not json["objectives"] or not all(isinstance(one, dict) and "name" in one for one in json["objectives"]):
+        raise TypeError(f"objectives must be objects with a name, but are {json['objectives']!r:.60}")
 
 
 def moment(seconds: float) -> datetime:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
+#: The kind of something that has a table's name, but is none that only holds rows.
+NO_TABLE = (
+    "SELECT type, name FROM sqlite_master WHERE lower(name) = ? AND (type <> 'table' OR sql LIKE 'CREATE VIRTUAL%')"
+)
+
 _WAL_VERSION = b"\x02\x02"  # bytes 18 and 19 of the header of a file in WAL mode
 
 

@@ -6,7 +6,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,7 @@ from l2l.errors import QueryError, RunNotFoundError, StoreError, nearest
 from l2l.store import migrations, plain, queries
 from l2l.store.arrays import ArrayFolder
 from l2l.store.durability import LogSync, synced_commits
-from l2l.store.engine import Location, connect, locate, translated
+from l2l.store.engine import Location, connect, locate, translated, understood
 from l2l.store.keep import Policy
 from l2l.store.records import RecordedGeneration, RunRecord, RunSpec
 from l2l.store.schema import runs
@@ -135,7 +135,7 @@ class Store:
         for _ in range(_RETRIES):
             before = self._fresh()
             try:
-                with translated(self._location), self._engine.connect() as connection:
+                with translated(self._location), self._engine.connect() as connection, self.understood():
                     result = query(connection)
                 if before is None:
                     self._fresh()
@@ -146,6 +146,10 @@ class Store:
             if before == self._snapshot():
                 return result
         raise StoreError(f"the database {self.label} changed while it was read, {_RETRIES} times: try again")
+
+    def understood(self) -> AbstractContextManager[None]:
+        """Around what makes sense of rows: a StoreError if they hold what l2l does not write."""
+        return understood(self.label)
 
     def _fresh(self) -> tuple[int, int] | None:
         """As `_snapshot`; the next connection of a reader sees the file as it is now.
@@ -216,7 +220,7 @@ class Store:
         """Every run, oldest first, as a list shows it: many times faster than `runs`."""
         from l2l.store.listing import STATEMENT, lines_of
 
-        return lines_of(self.read(lambda connection: connection.exec_driver_sql(STATEMENT).all()))
+        return self.read(lambda connection: lines_of(connection.exec_driver_sql(STATEMENT).all()))
 
     def run(self, run: int | str = "last") -> RunRecord:
         """One run: by id, by name (the latest of that name), or "last". Raises RunNotFoundError."""
@@ -268,7 +272,8 @@ class Store:
 
         statement, maker = self.read(lambda connection: query.prepare(connection, where, runs, columns, sort, limit))
         rows = self.read(lambda connection: connection.execute(statement).all())
-        return query.as_format(maker(query.by_column(statement, rows)), to)
+        with self.understood():
+            return query.as_format(maker(query.by_column(statement, rows)), to)
 
     def query_batches(
         self,
@@ -292,7 +297,9 @@ class Store:
             for rows in connection.execution_options(yield_per=size).execute(statement).partitions():
                 if before != self._snapshot():
                     raise StoreError(f"the database {self.label} changed while it was read: query it again")
-                yield query.as_format(maker(query.by_column(statement, rows)), to)
+                with self.understood():
+                    table = query.as_format(maker(query.by_column(statement, rows)), to)
+                yield table
 
     def generations(self, run: int | str) -> list[RecordedGeneration]:
         """What was asked and what became of it, in order: enough to resume by replay."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,23 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 _AT_ONCE = 500  # individuals named in one statement
+
+
+def _understood(
+    method: Callable[Concatenate[Trajectory, _P], _R],
+) -> Callable[Concatenate[Trajectory, _P], _R]:
+    """A method that makes sense of rows: raises StoreError where they hold what l2l does not write."""
+
+    @wraps(method)
+    def called(self: Trajectory, /, *args: _P.args, **given: _P.kwargs) -> _R:
+        with self.store.understood():
+            return method(self, *args, **given)
+
+    return called
 
 
 class Trajectory:
@@ -114,6 +131,7 @@ class Trajectory:
         """The individuals of this run that hold a condition such as "fc_corr > 0.5 and G < 2"; see `Store.query`."""
         return self._store.query(where, runs=self._id, columns=columns, sort=sort, limit=limit, to=to)
 
+    @_understood
     def best(self, n: int = 10) -> pd.DataFrame:
         """The n best individuals by the first objective, best first; columns as of `individuals`.
 
@@ -146,6 +164,7 @@ class Trajectory:
         _, objectives = self.column_names()
         return analysis.pareto(self.individuals(), objectives)
 
+    @_understood
     def pareto_individuals(self) -> list[Individual]:
         """As `pareto`, but as individuals, to be evaluated again."""
         front = self.pareto()
@@ -177,6 +196,7 @@ class Trajectory:
         table["distance"] = away[order]
         return table
 
+    @_understood
     def lineage(self, individual: Any) -> pd.DataFrame:
         """An individual, its parents, their parents, and so on; columns as of `individuals`, `depth` and `parents`.
 
@@ -224,6 +244,7 @@ class Trajectory:
         """The individuals that were evaluated again with fresh noise, whatever came of it, one for each replicate."""
         return self._store.read(lambda connection: queries.repeated_individuals(connection, self._id))
 
+    @_understood
     def generations(self) -> pd.DataFrame:
         """One row a generation.
 
@@ -257,6 +278,7 @@ class Trajectory:
         table["told_at"] = query.times(found["told_at"])
         return table
 
+    @_understood
     def evaluations(self) -> pd.DataFrame:
         """Every evaluation: all replicates, tasks and attempts, with fitness and measurements as columns."""
         import pandas as pd
@@ -293,6 +315,7 @@ class Trajectory:
         ]
         return table.loc[table["status"].ne("ok"), columns].reset_index(drop=True)
 
+    @_understood
     def events(self) -> pd.DataFrame:
         """What happened to the run itself: at, kind, details."""
         import pandas as pd
@@ -391,6 +414,7 @@ class Trajectory:
     def _columns(self, statement: Select[Any]) -> dict[str, Sequence[Any]]:
         return query.by_column(statement, self._rows(statement))
 
+    @_understood
     def _table(self, statement: Select[Any]) -> pd.DataFrame:
         import pandas as pd
 

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, Strin
 
 from l2l.errors import StoreError
 from l2l.store.engine import Location
+from l2l.store.reading import NO_TABLE
 from l2l.store.schema import metadata, runs
 from l2l.store.views import create_view
 
@@ -42,6 +43,13 @@ def revision(connection: Connection, location: Location) -> str | None:
                 f"{', '.join(foreign[:5])}, but none named {VERSION_TABLE}: name another with --store"
             )
         return None
+    if location.path is not None:
+        for name in (VERSION_TABLE, *metadata.tables):
+            if (other := connection.exec_driver_sql(NO_TABLE, (name,)).first()) is not None:
+                raise StoreError(
+                    f"the database {location.label} is not as l2l makes it: {name} must be a table of rows, but is a "
+                    f"{other.type if other.type != 'table' else 'virtual table'}: name another with --store"
+                )
     found = str(connection.execute(select(_version.c.version_num)).scalar())
     if found not in REVISIONS:
         raise StoreError(
