@@ -38,6 +38,7 @@ def prepare(
     """The statement of a query, and what makes a table of its rows; arguments as of `Store.query`."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise QueryError(f"limit must be a whole number >= 0, but got {limit!r}")
+    limit = None if limit is None else min(limit, 2**63 - 1)  # more than databases take
     every = run_heads(connection)
     heads = choose(every, [runs] if isinstance(runs, str | int) else list(runs))
     search = Search(connection, heads, all_runs=len(heads) == len(every))

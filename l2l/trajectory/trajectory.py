@@ -139,6 +139,7 @@ class Trajectory:
         """
         if n < 0:
             raise StoreError(f"how many individuals are asked for must be >= 0, but got {n}")
+        n = min(n, 2**63 - 1)  # more than databases take
         among = self._store.read(lambda connection: queries.promising(connection, self._id, n))
         table = self._table(queries.best_query(self._id, n, among))
         places = list(zip(table["generation"].tolist(), table["position"].tolist(), strict=True))
@@ -404,7 +405,10 @@ class Trajectory:
                 'an individual must be (generation, position), the same as "3/17", a row of a table, '
                 f"or an Individual, but got {individual!r:.80}"
             ) from error
-        if not self._store.read(lambda connection: queries.has_individual(connection, self._id, generation, position)):
+        # Beyond 31 bits there is none, and databases take no larger numbers.
+        if not (0 <= generation < 2**31 and 0 <= position < 2**31) or not self._store.read(
+            lambda connection: queries.has_individual(connection, self._id, generation, position)
+        ):
             raise StoreError(f"run {self._id} has no individual at generation {generation}, position {position}")
         return generation, position
 

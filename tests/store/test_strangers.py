@@ -146,6 +146,13 @@ def test_a_view_in_place_of_a_table_is_refused_before_it_runs(path: Path, name: 
         assert quick_lines(path) is None
 
 
+def test_numbers_beyond_any_database_are_taken_for_what_they_mean(path: Path) -> None:
+    with Trajectory.open(path, 2) as trajectory:
+        assert len(trajectory.query("G >= 0", limit=10**30)) == len(trajectory.best(10**30)) == 4
+        with pytest.raises(StoreError, match="no individual at generation 1000"):
+            trajectory.lineage((10**30, 0))
+
+
 def test_the_views_of_runs_stay_readable(path: Path) -> None:
     """They read JSON, which not every SQLite lets a schema do that is not trusted."""
     with Store.open(path, read_only=True) as store:
