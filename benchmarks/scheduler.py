@@ -48,7 +48,7 @@ def nothing(number: int) -> int:
 
 
 def measure(count: int) -> tuple[int, float, float, float]:
-    """Open files, MB, share of a core while idle, and ms of this process (scheduler and client) for each of TASKS tasks."""
+    """Open files, MB, share of a core while idle, and ms of this process (driver and scheduler) a task."""
     process = psutil.Process()
     scheduler = OwnScheduler(LOOPBACK, tls=False)
     command = [sys.executable, __file__, scheduler.address, str(count)]
