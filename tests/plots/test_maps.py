@@ -63,7 +63,7 @@ def test_a_condition_leaves_individuals_out(trajectory: Trajectory) -> None:
 
 def test_a_search_is_no_grid(trajectory: Trajectory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("l2l.plots.maps.MOST_VALUES", 2)
-    with pytest.raises(L2LError, match="parameter 'a' has 3 values: use plots.parameters"):
+    with pytest.raises(L2LError, match=r"parameter 'a' has 3 values: use plots\.parameters"):
         plots.grid(trajectory)
 
 
