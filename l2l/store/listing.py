@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from l2l.store.reading import NO_TABLE, uri_of
+from l2l.store.versions import REVISIONS, VERSION_TABLE
 
 #: The same on SQLite and PostgreSQL.
 STATEMENT = (
     "SELECT id, name, status, CAST(optimizer AS TEXT), created, finished, stop_reason, CAST(tags AS TEXT) "
     "FROM runs ORDER BY id"
 )
+_VERSION = f"SELECT version_num FROM {VERSION_TABLE}"
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,10 @@ def _from_sqlite(path: Path) -> list[Any]:
     before = path.stat()
     with closing(sqlite3.connect(uri_of(path, True), uri=True, isolation_level=None)) as connection:
         connection.execute("PRAGMA trusted_schema = OFF")
-        if connection.execute(NO_TABLE, ("runs",)).fetchone() is not None:
-            raise ValueError("it reads as a list of runs, but may compute for ever")
+        for name in (VERSION_TABLE, "runs"):
+            if connection.execute(NO_TABLE, (name,)).fetchone() is not None:
+                raise ValueError("it reads as a table, but may compute for ever")
+        _check_version(connection.execute(_VERSION).fetchall())
         rows = connection.execute(STATEMENT).fetchall()
     after = path.stat()
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
@@ -99,9 +103,15 @@ def _from_postgresql(url: str) -> list[Any]:
         raise ValueError("no driver") from error
     try:
         with psycopg.connect(f"postgresql://{rest}") as connection:
+            _check_version(connection.execute(_VERSION).fetchall())
             return connection.execute(STATEMENT).fetchall()
     except psycopg.Error as error:
         raise ValueError("no answer") from error
+
+
+def _check_version(rows: Sequence[Any]) -> None:
+    if [tuple(row) for row in rows] != [(REVISIONS[-1],)]:
+        raise ValueError("another version of the schema")
 
 
 def _parsed(text: str) -> Any:

@@ -7,6 +7,7 @@ from sqlalchemy import create_engine, inspect, text
 from l2l.errors import StoreError
 from l2l.store import Store, migrations
 from l2l.store.engine import connect, locate
+from l2l.store.listing import quick_lines
 from l2l.store.schema import metadata
 
 NEXT = """
@@ -99,6 +100,7 @@ def test_a_database_of_a_newer_schema_is_refused(url):
     with engine.begin() as connection:
         connection.execute(text("UPDATE l2l_version SET version_num = '9999'"))
     engine.dispose()
+    assert quick_lines(url) is None
     for read_only in (False, True):
         with pytest.raises(StoreError, match=r"has schema 9999, but .* upgrade l2l"):
             Store.open(url, read_only=read_only)

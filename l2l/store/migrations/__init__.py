@@ -12,13 +12,11 @@ from l2l.errors import StoreError
 from l2l.store.engine import Location
 from l2l.store.reading import NO_TABLE
 from l2l.store.schema import metadata, runs
+from l2l.store.versions import REVISIONS as REVISIONS
+from l2l.store.versions import VERSION_TABLE as VERSION_TABLE
 from l2l.store.views import create_view
 
-#: Every version of the schema, oldest first.
-REVISIONS: tuple[str, ...] = ("0001", "0002")
 FOLDER = Path(__file__).parent
-# Not Alembic's usual name: other programs (Optuna) use that one, maybe in the same PostgreSQL database.
-VERSION_TABLE = "l2l_version"
 
 # As Alembic would create it.
 _version = Table(
