@@ -5,7 +5,6 @@ python examples/hcp_subjects.py && python benchmarks/hcp_table.py [DATABASE]
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -54,10 +53,8 @@ def print_cohort(cohort: Trajectory) -> None:
         minutes = (record.finished - record.created).total_seconds() / 60
         count = int(table["evaluations"].sum())
         bad = int(table["failures"].sum())
-        print(
-            f"\n{count} simulations ({bad} diverged) and their validation in {minutes:.1f} min, "
-            f"runner {record.runner}, {platform.processor() or platform.machine()}.\n"
-        )
+        where = f"{record.runner.get('workers', 1)} workers of runner {record.runner.get('runner')}"
+        print(f"\n{count} simulations ({bad} diverged) and their validation in {minutes:.1f} min on {where}.\n")
 
 
 def fresh(subject: Trajectory) -> list[float]:
