@@ -60,9 +60,9 @@ def test_what_a_backend_cannot_do_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(cuda, "ABLE", frozenset({"stimuli"}), raising=False)
     monkeypatch.setattr(simulation.cuda_device, "usable", lambda: True)
     with pytest.raises(SimulationError, match="'cuda' cannot do projections yet"):
-        simulation._engine("cuda", False, frozenset({"stimuli", "projections"}))
-    assert simulation._engine("auto", False, frozenset({"projections"})) is cpu.run
-    assert simulation._engine("auto", False, frozenset({"stimuli"})) is not cpu.run
+        simulation.engine_of("cuda", False, False, frozenset({"stimuli", "projections"}))
+    assert simulation.engine_of("auto", False, False, frozenset({"projections"})) is cpu.run
+    assert simulation.engine_of("auto", False, False, frozenset({"stimuli"})) is not cpu.run
 
 
 def test_initial_states_may_be_swept(network: Connectome) -> None:
