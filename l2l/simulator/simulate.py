@@ -137,7 +137,7 @@ def engine_of(backend: str, resumable: bool, on_device: bool, needs: frozenset[s
             raise SimulationError(f"backend 'cuda' cannot do {', '.join(sorted(lacking))} yet; use backend='cpu'")
     from l2l.simulator.kernels import cpu
 
-    return cpu.run
+    return functools.partial(cpu.run, resumable=resumable)
 
 
 def _gather(

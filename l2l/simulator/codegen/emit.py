@@ -2,14 +2,14 @@
 
 Arrays are flat; their layouts (L lanes, n nodes, K steps a block, T rows of the delay ring, a power of two):
     S  [n, state (then compensation), L]    R  delays: [channel, n, T + K, L]; none: [2, channel, n, L]
-    C  coupling sums: [channel, n, K, L] or [channel, rows, L]      W, D, B, RP  connections, see `kernels.pack`
+    C  coupling sums: [channel, n, K or `ahead`, L] or [channel, rows, L]   W, D, B, RP  connections, see `kernels.pack`
     P0 [parameter, L]   P1 [parameter, n]   P2 [parameter, n, L]    KI [n]    SD [2, L] seeds   Z noise   G given noise
     U waveforms of a stretch of steps, UB where each begins
     Q [n, held, L] what the stages of a step leave to the later ones
     NI0, ... NW0, ... places of each node (pointers, then places) and its weights there
     A0, A1, ... accumulators [n, slot, L]   O0, O1, ... output [row, quantity, n, L]   M [recorder, 2] periods
 With delays, the state after step s (from 0) is sent to ring row s mod T, and rows T ... T + K - 1 repeat the first K,
-so that K consecutive steps are read without wrapping.
+so that K consecutive steps are read without wrapping (where sums are taken ahead: as many as a chunk, if that is more).
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ class Layout:
     """How one kernel is laid out.
 
     delayed: with a delay ring. block: steps computed at once (K). tiled: the sources are taken in tiles.
+    ahead: steps, a power of two, whose sums over delays at least as long are taken at once; 0: none are.
+    chunk: so many of these steps have their sums in registers at a time.
+    abreast: with delays: nodes that are advanced side by side, 1 or 2; one's arithmetic fills the other's waits.
+    odd: the number of nodes is; the last one is then advanced alone.
     rows: nodes whose sums are kept in registers at once (no delays).
     levels: for each parameter symbol the array that holds it, 0, 1 or 2 for P0, P1, P2.
     noise: "none", "drawn" or "given". waves: (symbol, differs between simulations, between nodes) of each waveform.
@@ -49,6 +53,15 @@ class Layout:
     recorders: tuple[Recorder, ...]
     waves: tuple[tuple[str, bool, bool], ...] = ()
     sparse: bool = False
+    ahead: int = 0
+    chunk: int = 0
+    abreast: int = 1
+    odd: bool = False
+
+    @property
+    def mirrored(self) -> int:
+        """Rows at the beginning of the delay ring that stand again behind its end."""
+        return max(self.block, self.chunk)
 
 
 def slots_of_parameters(layout: Layout) -> dict[str, tuple[int, int]]:
@@ -71,6 +84,7 @@ class Emitter(RecorderLines):
         self.layout = layout
         self.L = layout.lanes
         self.K = layout.block
+        self.depth = layout.ahead or layout.block  # steps whose sums are kept
         self.slots = slots_of_parameters(layout)
         self.noisy = step.noisy()
         self.width = len(step.states) * (2 if layout.compensated else 1)
@@ -102,6 +116,14 @@ class Emitter(RecorderLines):
 
     def node_stage(self, kk: str, ring: bool) -> list[str]:
         """Advances node i by one block of steps, its state in registers."""
+        before, body, after = self.node_parts(kk, ring)
+        fetch = [] if self.step.stages else self.before_node
+        if kk == "0":
+            return [*fetch, *before, *body, *after]
+        return [*fetch, *before, "for kk in range(kn):", *indented(body), *after]
+
+    def node_parts(self, kk: str, ring: bool) -> tuple[list[str], list[str], list[str]]:
+        """What advances node i: what is loaded before its steps, the step, what is stored after them."""
         L, ns = self.L, len(self.step.states)
         turned = self.turned()
         increments = [self.increment(name, node) for name, node in self.step.increments.items()]
@@ -142,10 +164,7 @@ class Emitter(RecorderLines):
             names = self.accumulators(m)
             before += [f"{name} = load(A{m}, (i*{recorder.slots} + {s})*{L})" for s, name in enumerate(names)]
             after += [f"store(A{m}, (i*{recorder.slots} + {s})*{L}, {name})" for s, name in enumerate(names)]
-        before = [*([] if self.step.stages else self.before_node), *before]
-        if kk == "0":
-            return [*before, *body, *after]
-        return [*before, "for kk in range(kn):", *indented(body), *after]
+        return before, body, after
 
     def early_stage(self, number: int, kk: str, ring: bool) -> list[str]:
         """A stage of node i before the last: keeps what the later ones need, sends what the next point is."""
@@ -271,7 +290,8 @@ class Emitter(RecorderLines):
         return f"(({q}*{self.K} + {kk})*{NOISE_GROUP} + {g})*{self.L}"
 
     def coupling_of_step(self, ring: bool) -> list[str]:
-        L, K, rows = self.L, self.K, self.layout.rows
+        L, rows = self.L, self.layout.rows
         if ring:
-            return [f"c{c} = load(C, (({c}*n + i)*{K} + kk)*{L})" for c in range(len(self.step.channels))]
+            step = f"((tb & {self.layout.ahead - 1}) + kk)" if self.layout.ahead else "kk"
+            return [f"c{c} = load(C, (({c}*n + i)*{self.depth} + {step})*{L})" for c in range(len(self.step.channels))]
         return [f"c{c} = load(C, ({c * rows} + i - ib*{rows})*{L})" for c in range(len(self.step.channels))]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 from l2l.simulator.codegen.emit import Emitter, Layout, indented
 from l2l.simulator.codegen.system import Step
 
@@ -73,23 +76,27 @@ class LaneEmitter(Emitter):
         return [*lines, *self.printer.hoisted[0], *self.pair_printer.hoisted[0]]
 
     def delayed(self) -> list[str]:
-        L, K = self.L, self.K
+        L, K, ahead = self.L, self.K, self.layout.ahead
         stages = [self.early_stage(m, "kk", ring=True) for m in range(len(self.step.stages))]
         stages.append(self.node_stage("kk", ring=True))
-        passes = []
+        passes = [
+            f"at = (tb & {ahead - 1})*{L}",
+            "if at == 0:",
+            *indented(self.sums_ahead()),
+            *self.sums_of_short_delays(),
+        ] if ahead else []  # fmt: skip
         for m, node in enumerate(stages):
             # The stages after the first take what was sent one step later: the zero delays among them the new point.
             shift = "tB" if m == 0 else f"(tB + {L})"
             passes += [
-                *self.delayed_coupling(shift, self.step.heard(m)),
+                *([] if ahead else self.delayed_coupling(shift, self.step.heard(m))),
                 *(["at = tB & mask", *self.counters()] if m == 0 else []),
-                "for i in range(n):",
-                *indented(node),
-                "if at == 0:",
+                *(self.abreast(node) if self.layout.abreast == 2 else ["for i in range(n):", *indented(node)]),
+                f"if at < {self.layout.mirrored * L}:",
                 *indented(self.mirror()),
             ]
         return [
-            f"ring = (T + {K})*{L}",
+            f"ring = (T + {self.layout.mirrored})*{L}",
             f"mask = T*{L} - 1",
             "plane = n*ring",
             *self.prologue(),
@@ -102,6 +109,25 @@ class LaneEmitter(Emitter):
                 ]
             ),
         ]
+
+    def abreast(self, alone: list[str]) -> list[str]:
+        """Advances nodes by twos, statements of node i alternating with those of node i + 1; a last one `alone`."""
+        before, body, after = self.node_parts("kk", ring=True)
+        tree = ast.parse("\n".join([*before, *body, *after]))
+        own = {name.id for name in ast.walk(tree) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+        names = re.compile(rf"\b({'|'.join(sorted(own | {'i'}))})\b")
+
+        def both(lines: list[str]) -> list[str]:
+            starts = [k for k, line in enumerate(lines) if not line.startswith(" ")]
+            merged = []
+            for first, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+                statement = lines[first:end]  # with the block that it opens
+                merged += [*statement, *(names.sub(r"\1_next", line) for line in statement)]
+            return merged
+
+        pair = ["i_next = i + 1", *both(before), "for kk in range(kn):", *indented(both(body)), *both(after)]
+        last = ["for i in range(n - 1, n):", *indented(alone)] if self.layout.odd else []
+        return ["for i in range(0, n - 1, 2):", *indented([*self.before_node, *pair]), *last]
 
     def delayed_coupling(self, now: str, heard: list[int]) -> list[str]:
         L, K = self.L, self.K
@@ -118,15 +144,52 @@ class LaneEmitter(Emitter):
             )
         if direct:
             direct = ["for i in range(n):", *indented(direct)]
-        pairs = [(c, k) for c in self.linear if c in heard for k in range(K)]
-        if not pairs:
+        linear = [c for c in self.linear if c in heard]
+        if not linear:
             return direct
         tiled = self.layout.tiled
-        at = "(({c}*n + i)*{K} + {k})*{L}"
-        place = {(c, k): at.format(c=c, k=k, K=K, L=L) for c, k in pairs}
-        loop = [
-            *(f"a{c}_{k} = {f'load(C, {place[c, k]})' if tiled else 'broadcast(zero)'}" for c, k in pairs),
-            "for p in range(scalar_load(RP, jt*n + i), scalar_load(RP, jt*n + i + 1)):",
+        loop = self.sums_of_block(linear, now, "0", K, "jt*n + i", begun=tiled)
+        clear = [f"for q in range({len(self.linear) * K}*n):", f"    store(C, q*{L}, broadcast(zero))"] if tiled else []
+        return [*direct, *clear, "for jt in range(tiles):", "    for i in range(n):", *indented(indented(loop))]
+
+    def sums_ahead(self) -> list[str]:
+        """The sums over long delays of all steps from this one to the next that `ahead` divides."""
+        L, ahead, chunk = self.L, self.layout.ahead, self.layout.chunk
+        loop = self.sums_of_block(self.linear, f"(tB + a*{L})", f"a*{L}", chunk, "jt*n + i", begun=self.layout.tiled)
+        size = len(self.linear) * ahead
+        clear = [f"for q in range({size}*n):", f"    store(C, q*{L}, broadcast(zero))"] if self.layout.tiled else []
+        return [
+            *clear,
+            f"until = min({ahead}, done + steps - tb)",
+            "for jt in range(tiles):",
+            "    for i in range(n):",
+            f"        for a in range(0, until, {chunk}):",
+            *indented(indented(indented(loop))),
+        ]
+
+    def sums_of_short_delays(self) -> list[str]:
+        """Adds, at each block, what was sent too recently to be summed ahead."""
+        group = "tiles*n + i"
+        loop = self.sums_of_block(self.linear, "tB", "at", self.K, group, begun=True)
+        return [
+            "for i in range(n):",
+            f"    if scalar_load(RP, {group}) != scalar_load(RP, {group} + 1):",
+            *indented(indented(loop)),
+        ]
+
+    def sums_of_block(
+        self, channels: list[int], now: str, first: str, count: int, group: str, *, begun: bool
+    ) -> list[str]:
+        """Adds up the connections of one group for node i, `count` steps from ring place `now` on in registers.
+
+        first: where in node i's sums these steps begin. begun: they hold a part already.
+        """
+        L, depth = self.L, self.depth
+        pairs = [(c, k) for c in channels for k in range(count)]
+        place = {(c, k): f"({c}*n + i)*{depth * L} + {first} + {k * L}" for c, k in pairs}
+        return [
+            *(f"a{c}_{k} = {f'load(C, {place[c, k]})' if begun else 'broadcast(zero)'}" for c, k in pairs),
+            f"for p in range(scalar_load(RP, {group}), scalar_load(RP, {group} + 1)):",
             *indented(
                 [
                     f"o = scalar_load(B, p) + (({now} - scalar_load(D, p)) & mask)",
@@ -136,15 +199,14 @@ class LaneEmitter(Emitter):
             ),
             *(f"store(C, {place[c, k]}, a{c}_{k})" for c, k in pairs),
         ]
-        clear = [f"for q in range({len(self.linear) * K}*n):", f"    store(C, q*{L}, broadcast(zero))"] if tiled else []
-        return [*direct, *clear, "for jt in range(tiles):", "    for i in range(n):", *indented(indented(loop))]
 
     def mirror(self) -> list[str]:
+        """Repeats the block of steps just sent, which stands among the first of the ring, behind its end."""
         L, K = self.L, self.K
         channels = len(self.step.channels)
         return [
             f"for i in range({channels}*n):",
-            f"    for k in range(0, {K * L}, {L}):",
+            f"    for k in range(at, at + {K * L}, {L}):",
             f"        store(R, i*ring + T*{L} + k, load(R, i*ring + k))",
         ]
 

@@ -20,6 +20,8 @@ from l2l.simulator.kernels.pack import Connections, Tile, connections
 from l2l.simulator.problem import Outcome, Problem, Progress
 
 L2_BYTES = 1 << 20
+# Steps that sums over long delays are taken ahead, and the least share of connections with delays as long.
+AHEAD, LONG = (64, 32, 16, 8), 0.75
 # Density below which listed connections beat a matrix, without delays. Million node-steps/s, list against matrix, at
 # 30, 50, 70 %: ReducedWongWang, 84 nodes 410 : 278, 338 : 274, 304 : 281; MontbrioPazoRoxin, 68 nodes 386 : 301,
 # 332 : 298, 294 : 301; ReducedWongWang, 400 nodes 147 : 108, 100 : 108, 73 : 108 (benchmarks/simulator_cpu.py).
@@ -28,6 +30,9 @@ SPARSE, SPARSE_LARGE, LARGE = 0.55, 0.4, 200
 # 68 nodes, one vector against two, with delays: Epileptor 79 : 69, JansenRit 78 : 74 (6 states), LarterBreakspear
 # 85 : 91 (3); without: Epileptor 270 : 249, JansenRit 90 : 86.
 MANY_STATES = 5
+# States up to which two nodes abreast fit into the registers. Million node-steps/s, two against one, where sums are
+# taken ahead: ReducedWongWang 149 : 127, Kuramoto 127 : 117, MontbrioPazoRoxin 202 : 192; Epileptor 88 : 103.
+FEW_STATES = 2
 STRETCH = 16384  # node-steps of one simulation between two looks at the states
 
 
@@ -60,6 +65,7 @@ def plan(problem: Problem) -> Layout:
     n, channels = problem.nodes, max(1, len(problem.step.channels))
     delayed = problem.delays is not None and len(problem.step.channels) > 0
     tiled = sparse = False
+    ahead = chunk = 0
     if delayed:
         assert problem.delays is not None
         used = problem.delays[problem.weights != 0]
@@ -70,7 +76,13 @@ def plan(problem: Problem) -> Layout:
         while block > 4 and block * channels * (lanes // width) > registers:
             block //= 2
         ring = channels * n * int(used.max(initial=0)) * lanes * real.itemsize
-        tiled = ring > L2_BYTES and block >= 4
+        ahead = steps_ahead(problem)
+        if ahead:
+            lanes = width
+            chunk = min(16 if registers == 32 else 8, ahead)
+            while chunk > 4 and 4 * chunk * channels * (lanes // width) > 3 * registers:
+                chunk //= 2
+        tiled = ring > L2_BYTES and (block >= 4 or ahead > 0)
         rows = 1
     else:
         block = 1
@@ -91,7 +103,30 @@ def plan(problem: Problem) -> Layout:
         rows=rows,
         **contents(problem),
         sparse=sparse,
+        ahead=ahead,
+        chunk=chunk,
+        abreast=2 if ahead and len(problem.step.states) <= FEW_STATES else 1,
+        odd=n % 2 == 1,
     )
+
+
+def steps_ahead(problem: Problem) -> int:
+    """How many steps the sums over long delays are taken at once; 0: all sums are taken at every block.
+
+    What has been sent long ago is then read once in so many steps, however short the shortest delay is. The long delays
+    come first in each sum, so its rounding depends on this number: it follows from the network alone, never from the
+    number of simulations or from the processor.
+    """
+    if problem.delays is None or problem.step.stages or problem.step.pairs:
+        return 0
+    behind = problem.delays[problem.weights != 0] + 1
+    if not behind.size:
+        return 0
+    ring = len(problem.step.channels) * problem.nodes * int(behind.max()) * 64
+    if ring <= L2_BYTES and behind.min() >= 16:
+        return 0
+    ahead = next((steps for steps in AHEAD if np.mean(behind >= steps) >= LONG), 0)
+    return ahead if ahead > min(16, behind.min()) else 0
 
 
 class Contents(TypedDict):
@@ -123,17 +158,23 @@ def _array_of(problem: Problem, name: str) -> int:
 
 
 def stretch_of(problem: Problem) -> int:
-    """Steps of one call of the kernel, a multiple of every block length."""
-    return max(16, STRETCH // problem.nodes // 16 * 16)
+    """Steps of one call of the kernel, a multiple of every block length and of what is summed ahead."""
+    return max(AHEAD[0], STRETCH // problem.nodes // AHEAD[0] * AHEAD[0])
 
 
-def run(problem: Problem, threads: int | None = None, progress: Progress | None = None) -> Outcome:
-    """Runs all tiles of the ensemble on `threads` threads (None: one a core)."""
-    layout = plan(problem)
-    return run_layout(problem, layout, threads, progress)
+def run(
+    problem: Problem, threads: int | None = None, progress: Progress | None = None, resumable: bool = True
+) -> Outcome:
+    """Runs all tiles of the ensemble on `threads` threads (None: one a core).
+
+    resumable: keep what was sent in the past, which with delays is large.
+    """
+    return run_layout(problem, plan(problem), threads, progress, resumable)
 
 
-def run_layout(problem: Problem, layout: Layout, threads: int | None, progress: Progress | None = None) -> Outcome:
+def run_layout(
+    problem: Problem, layout: Layout, threads: int | None, progress: Progress | None = None, resumable: bool = True
+) -> Outcome:
     """Runs the ensemble in a given layout."""
     kernel = build(emit(problem.step, layout))
     network = connections(problem, layout)
@@ -146,7 +187,8 @@ def run_layout(problem: Problem, layout: Layout, threads: int | None, progress: 
         compensation=np.zeros((total, len(problem.step.states), n)),
         balloon=[np.empty((total, 4, n)) if r.recorder.kind == "bold" else None for r in problem.recordings],
     )
-    sends = [np.empty(0)] * -(-total // layout.lanes)
+    if resumable or not layout.delayed:
+        outcome.sends = np.empty((total, len(problem.step.channels), network.horizon, n))
     meter = _Meter(progress, total * problem.steps)
     given = np.zeros(1, real) if problem.given is None else np.ascontiguousarray(problem.given, dtype=real).ravel()
 
@@ -154,7 +196,8 @@ def run_layout(problem: Problem, layout: Layout, threads: int | None, progress: 
         tile = Tile(problem, layout, network, first, stretch_of(problem))
         _advance(kernel, tile, network, given, outcome, meter)
         _collect(tile, outcome)
-        sends[first // layout.lanes] = tile.sends(problem.steps)
+        if outcome.sends is not None:
+            outcome.sends[first : first + tile.count] = tile.sends(problem.steps)
 
     starts = range(0, total, layout.lanes)
     workers = min(threads or default_threads(), len(starts))
@@ -164,7 +207,6 @@ def run_layout(problem: Problem, layout: Layout, threads: int | None, progress: 
     else:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(work, starts))
-    outcome.sends = np.concatenate(sends)
     return outcome
 
 

@@ -12,7 +12,7 @@ from l2l.simulator.codegen.emit import NOISE_GROUP, Layout, slots_of_parameters
 from l2l.simulator.codegen.system import RUNAWAY
 from l2l.simulator.problem import Problem
 
-TILE_OF_SOURCES = 8
+TILE_BYTES = 1 << 19  # of the delay ring: what half a second-level cache holds
 
 
 def aligned(size: int, dtype: Any) -> NDArray[Any]:
@@ -28,8 +28,10 @@ class Connections:
     """Weights, delays and offsets as the kernel walks them; shared by all tiles.
 
     With delays: W, D (delay + 1, in ring elements), B (start of the source's ring) for each connection of non-zero
-    weight, ordered by tile of sources, then receiving node; RP where each such group starts. Without: W in blocks of
-    `rows` receiving nodes, [block, source, row]; sparse: W, B and RP as with delays, B where the source's lanes start.
+    weight, ordered by tile of sources, then receiving node; RP where each such group starts. Where sums are taken
+    ahead, connections of shorter delays follow behind the last tile, again by receiving node. Without delays: W in
+    blocks of `rows` receiving nodes, [block, source, row]; sparse: W, B and RP as with delays, B where the source's
+    lanes start.
     """
 
     W: NDArray[Any]
@@ -39,6 +41,7 @@ class Connections:
     KI: NDArray[Any]
     ring_rows: int
     tiles: int
+    horizon: int = 1  # steps that what was sent is kept for whoever goes on from the end
 
 
 def connections(problem: Problem, layout: Layout) -> Connections:
@@ -61,23 +64,29 @@ def connections(problem: Problem, layout: Layout) -> Connections:
         return Connections(W, none, none.copy(), none.copy(), strength, 0, 1)
     assert problem.delays is not None
     to, source = np.nonzero(problem.weights)
-    longest = int(problem.delays[to, source].max(initial=0))
-    ring_rows = max(16, 1 << (longest + 1 - 1).bit_length())
-    size = TILE_OF_SOURCES if layout.tiled else n
+    behind = problem.delays[to, source] + 1  # steps between the next one and what it needs
+    ring_rows = max(16, 1 << (int(behind.max(initial=1)) - 1).bit_length())
+    size = n
+    if layout.tiled:
+        of_source = len(problem.step.channels) * ring_rows * layout.lanes * real.itemsize
+        size = min(n, max(4, TILE_BYTES // of_source))
     tiles = -(-n // size)
-    order = np.lexsort((source, to, source // size))
-    to, source = to[order], source[order]
-    group = (source // size) * n + to
-    pointers = np.zeros(tiles * n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(group, minlength=tiles * n), out=pointers[1:])
+    # What is too recent to be summed ahead makes a last group of its own for each node.
+    group = np.where(behind >= layout.ahead, source // size, tiles) * n + to
+    order = np.lexsort((source, group))
+    to, source, group, behind = to[order], source[order], group[order], behind[order]
+    groups = (tiles + (layout.ahead > 0)) * n
+    pointers = np.zeros(groups + 1, dtype=np.int64)
+    np.cumsum(np.bincount(group, minlength=groups), out=pointers[1:])
     return Connections(
         W=np.append(problem.weights[to, source], 0.0).astype(real),
-        D=np.append((problem.delays[to, source] + 1) * layout.lanes, 0).astype(np.int64),
-        B=np.append(source * (ring_rows + layout.block) * layout.lanes, 0).astype(np.int64),
+        D=np.append(behind * layout.lanes, 0).astype(np.int64),
+        B=np.append(source * (ring_rows + layout.mirrored) * layout.lanes, 0).astype(np.int64),
         RP=pointers,
         KI=strength,
         ring_rows=ring_rows,
         tiles=tiles,
+        horizon=min(int(problem.delays.max()) + 1, ring_rows),
     )
 
 
@@ -110,7 +119,7 @@ class Tile:
             S[:, states:] = problem.compensation[self.lanes].transpose(2, 1, 0)
         self.R = self._ring()
         channels = len(problem.step.channels)
-        self.C = aligned(channels * L * (n * layout.block if layout.delayed else layout.rows), real)
+        self.C = aligned(channels * L * (n * (layout.ahead or layout.block) if layout.delayed else layout.rows), real)
         noisy = len(problem.step.noisy())
         self.Z = aligned(noisy * layout.block * NOISE_GROUP * L if layout.noise == "drawn" else 0, real)
         self.SD = aligned(2 * L, np.uint32)
@@ -146,7 +155,7 @@ class Tile:
             if channels:
                 ring.reshape(2, channels, n, L)[0] = sends[:, :, -1].transpose(1, 2, 0)
             return ring
-        T, K = self.network.ring_rows, layout.block
+        T, K = self.network.ring_rows, layout.mirrored
         ring = aligned(channels * n * (T + K) * L, real)
         view = ring.reshape(channels, n, T + K, L)
         given = sends.shape[2]
@@ -187,17 +196,15 @@ class Tile:
         view = self.S.reshape(self.problem.nodes, self.width, self.layout.lanes)[:, :states]
         return np.asarray((np.abs(view) <= RUNAWAY).all(axis=(0, 1)))
 
-    def sends(self, steps: int) -> NDArray[np.float64]:
+    def sends(self, steps: int) -> NDArray[Any]:
         """(simulation, channel, time, node) what was sent, oldest first, after `steps` steps."""
         problem, layout, L, n = self.problem, self.layout, self.layout.lanes, self.problem.nodes
         channels = len(problem.step.channels)
         if not layout.delayed:
             half = steps * (len(problem.step.stages) + 1) & 1
             view = self.R.reshape(2, max(1, channels), n, L)[half, :channels]
-            return view.transpose(2, 0, 1)[: self.count, :, None].astype(np.float64)
-        T = self.network.ring_rows
-        assert problem.delays is not None
-        horizon = int(problem.delays.max()) + 1
-        view = self.R.reshape(channels, n, T + layout.block, L)
-        rows = (steps - 1 - np.arange(min(horizon, T) - 1, -1, -1)) % T
-        return view[:, :, rows].transpose(3, 0, 2, 1)[: self.count].astype(np.float64)
+            return view.transpose(2, 0, 1)[: self.count, :, None]
+        T, horizon = self.network.ring_rows, self.network.horizon
+        view = self.R.reshape(channels, n, T + layout.mirrored, L)
+        rows = (steps - 1 - np.arange(horizon - 1, -1, -1)) % T
+        return view[:, :, rows].transpose(3, 0, 2, 1)[: self.count]
