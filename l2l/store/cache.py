@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, func, select
 
 from l2l.individual import Evaluation, Individual, Status
 from l2l.store import plain, queries
@@ -109,7 +109,7 @@ def _of_generation(
         )
         .join(
             evaluations,
-            and_(*(evaluations.c[name] == individuals.c[name] for name in ("run_id", "generation", "position"))),
+            queries.same_place(evaluations, individuals),
         )
         .join(workers, queries.worker_of(evaluations), isouter=True)
         .where(

@@ -50,8 +50,8 @@ def lines_of(rows: Sequence[Any]) -> list[RunLine]:
             name,
             status,
             str(optimizer.get("name", "")),
-            _moment(created),
-            None if finished is None else _moment(finished),
+            moment(created),
+            None if finished is None else moment(finished),
             reason,
             tuple(map(str, tag)),
         )
@@ -122,5 +122,5 @@ def _parsed(text: str) -> Any:
     return json.loads(text)
 
 
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from l2l.store import plain
 from l2l.store.arrays import VARIABLE, ArrayFolder
 from l2l.store.columns import shape_of
 from l2l.store.labels import Labels
+from l2l.store.listing import moment
 from l2l.store.recordings import decode
 from l2l.store.records import Driver, RecordedGeneration, RunRecord
 from l2l.store.rows import KEY
@@ -141,15 +141,11 @@ def _check_json(json: Mapping[str, Any]) -> None:
         raise TypeError(f"objectives must be objects with a name, but are {json['objectives']!r:.60}")
 
 
-def moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 def _of_generation(table: FromClause) -> ColumnElement[bool]:
     return and_(table.c.run_id == generations.c.run_id, table.c.generation == generations.c.number)
 
 
-def _same_place(table: FromClause, other: FromClause) -> ColumnElement[bool]:
+def same_place(table: FromClause, other: FromClause) -> ColumnElement[bool]:
     return and_(*(table.c[name] == other.c[name] for name in ("run_id", "generation", "position")))
 
 
@@ -165,11 +161,11 @@ def last_attempts() -> tuple[FromClause, ColumnElement[bool]]:
     # square on tables it has no statistics of yet, if it may choose another way.
     newest = (
         select(func.max(later.c.attempt))
-        .where(_same_place(later, individuals), _told(later))
+        .where(same_place(later, individuals), _told(later))
         .correlate(individuals)
         .scalar_subquery()
     )
-    return last, and_(_same_place(last, individuals), _told(last), last.c.attempt == newest)
+    return last, and_(same_place(last, individuals), _told(last), last.c.attempt == newest)
 
 
 def worker_of(evaluation: FromClause) -> ColumnElement[bool]:
@@ -248,7 +244,7 @@ def _top(run_id: int, n: int, among: Sequence[int] | None) -> Select[Any]:
 def _from_top(query: Select[Any], top: FromClause) -> Select[Any]:
     return (
         query.select_from(top)
-        .join(individuals, _same_place(individuals, top))
+        .join(individuals, same_place(individuals, top))
         .order_by(top.c.loss, top.c.generation, top.c.position)
     )
 
@@ -289,7 +285,7 @@ def evaluations_query(run_id: int) -> Select[Any]:
             evaluations.c.error,
             evaluations.c.traceback,
         )
-        .join(individuals, _same_place(individuals, evaluations))
+        .join(individuals, same_place(individuals, evaluations))
         .join(workers, worker_of(evaluations), isouter=True)
         .where(individuals.c.run_id == run_id)
         .order_by(
@@ -339,7 +335,7 @@ def repeated_individuals(connection: Connection, run_id: int) -> list[Individual
             evaluations.c.task,
             evaluations.c.seed,
         )
-        .join(evaluations, _same_place(evaluations, individuals))
+        .join(evaluations, same_place(evaluations, individuals))
         .where(individuals.c.run_id == run_id, evaluations.c.replicate > 0)
     ).order_by(evaluations.c.replicate, evaluations.c.task)
     found = {}
@@ -447,6 +443,32 @@ def revive_parameters(space: Mapping[str, Any], values: Mapping[str, Any]) -> di
     }
 
 
+def evaluation_of(
+    individual: Individual,
+    row: Row[Any],
+    fitness: Mapping[str, Any],
+    measurements: Mapping[str, Any],
+    recordings: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """An evaluation from a row that says how it ended and where it was computed."""
+    return Evaluation(
+        individual,
+        Status(row.status),
+        fitness,
+        measurements,
+        recordings or {},
+        row.error,
+        row.traceback,
+        row.attempt,
+        row.started,
+        row.seconds,
+        row.worker or "",
+        row.host or "",
+        row.device or "",
+        row.job or "",
+    )
+
+
 def recorded_generations(connection: Connection, run_id: int) -> list[RecordedGeneration]:
     """Every generation of a run, with its individuals and the last attempts of replicate 0."""
     space = connection.execute(select(runs.c.space).where(runs.c.id == run_id)).scalar_one()
@@ -487,20 +509,6 @@ def recorded_generations(connection: Connection, run_id: int) -> list[RecordedGe
         individual = Individual(parameters, row.generation, row.position, seed=row.own_seed)
         generation.individuals.append(individual)
         if row.status is not None:
-            generation.evaluations[row.position] = Evaluation(
-                individual,
-                Status(row.status),
-                row.fitness or {},
-                row.measurements or {},
-                {},
-                row.error,
-                row.traceback,
-                row.attempt,
-                row.started,
-                row.seconds,
-                row.worker or "",
-                row.host or "",
-                row.device or "",
-                row.job or "",
-            )
+            done = evaluation_of(individual, row, row.fitness or {}, row.measurements or {})
+            generation.evaluations[row.position] = done
     return list(found.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -186,11 +186,6 @@ def by_column(query: Select[Any], rows: Sequence[Any]) -> dict[str, Sequence[Any
     """Rows turned on their side: a million are too many to go through by attribute."""
     names = query.selected_columns.keys()
     return dict(zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True))
-
-
-def batches(query: Select[Any], maker: Maker, pages: Iterator[Sequence[Any]], to: str) -> Iterator[Any]:
-    for rows in pages:
-        yield as_format(maker(by_column(query, rows)), to)
 
 
 def _element(value: Any, index: tuple[int, ...]) -> Any:

@@ -23,7 +23,7 @@ def unfinished(connection: Connection, run_id: int) -> list[Evaluation]:
         select(evaluations, individuals.c.parameters)
         .join(
             individuals,
-            and_(*(individuals.c[name] == evaluations.c[name] for name in ("run_id", "generation", "position"))),
+            queries.same_place(individuals, evaluations),
         )
         .where(evaluations.c.run_id == run_id, evaluations.c.task != "", ~exists().where(of_same))
         .order_by(evaluations.c.attempt)

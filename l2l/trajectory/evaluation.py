@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from l2l.errors import StoreError
-from l2l.individual import Evaluation, Individual, Status
+from l2l.individual import Evaluation, Individual
 from l2l.store import queries
 from l2l.store.schema import individuals
 
@@ -31,19 +31,10 @@ def evaluation_of(trajectory: Trajectory, individual: Any) -> Evaluation:
     parameters = queries.revive_parameters(trajectory.run.space, asked.parameters)
     (fitness,), (measurements,) = queries.parse([row.fitness]), queries.parse([row.measurements])
     names = trajectory.recordings((generation, position))
-    return Evaluation(
+    return queries.evaluation_of(
         Individual(parameters, generation, position, seed=row.seed),
-        Status(row.status),
+        row,
         fitness,
         measurements,
         {name: trajectory.recording((generation, position), name) for name in names},
-        row.error,
-        row.traceback,
-        row.attempt,
-        row.started,
-        row.seconds,
-        row.worker or "",
-        row.host or "",
-        row.device or "",
-        row.job or "",
     )
