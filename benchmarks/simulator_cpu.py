@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,10 +145,10 @@ def measure(case: Case, seconds: float, multiply_adds: dict[str, float], loads: 
     problem = problem_of(case)
     layout = cpu.plan(problem)
     before = time.perf_counter()
-    outcome = cpu.run_layout(problem, layout, 1)
+    outcome = cpu.run_layout(problem, layout, 1, resumable=False)
     first = time.perf_counter() - before
     lost = int((outcome.diverged >= 0).sum())  # NaN costs no more than numbers do
-    took = best(lambda: cpu.run_layout(problem, layout, 1), seconds)
+    took = best(lambda: cpu.run_layout(problem, layout, 1, resumable=False), seconds)
     rate = problem.steps * case.nodes * SIMULATIONS / took
     used = rate * np.count_nonzero(problem.weights) / case.nodes * len(problem.step.channels)
     width = np.dtype(case.precision).itemsize
@@ -161,20 +162,35 @@ def measure(case: Case, seconds: float, multiply_adds: dict[str, float], loads: 
     )  # fmt: skip
 
 
-def two_cores(case: Case, seconds: float) -> float:
-    """How much faster two threads are than one, by the clock: the median of runs in turn."""
-    problem = problem_of(case, 4 * SIMULATIONS)
-    layout = cpu.plan(problem)
+def two_cores(run: Callable[[int], Any], seconds: float) -> float:
+    """How much faster `run` is with two threads than with one, by the clock: the median of runs in turn."""
     ratios: list[float] = []
     start = time.perf_counter()
     while len(ratios) < 5 or time.perf_counter() - start < 4 * seconds:
         took = []
         for threads in (1, 2):
             before = time.perf_counter()
-            cpu.run_layout(problem, layout, threads)
+            run(threads)
             took.append(time.perf_counter() - before)
         ratios.append(took[0] / took[1])
     return float(np.median(ratios))
+
+
+def case_on_threads(case: Case) -> Callable[[int], Any]:
+    problem = problem_of(case, 4 * SIMULATIONS)
+    layout = cpu.plan(problem)
+    return lambda threads: cpu.run_layout(problem, layout, threads, resumable=False)
+
+
+def registers_on_threads() -> Callable[[int], Any]:
+    """Multiply-adds that share nothing, not even a cache: what two cores of this machine can gain at all."""
+    run, _ = multiply_adds_in_registers("float32")
+
+    def on(threads: int) -> None:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda _: run(), range(128)))
+
+    return on
 
 
 def first_calls(case: Case) -> tuple[float, float]:
@@ -195,12 +211,12 @@ def first_call(name: str) -> float:
     return time.process_time() - before
 
 
-def peak_of_multiply_adds(precision: str) -> float:
-    """Fused multiply-adds a second of one core, all operands in registers."""
+def multiply_adds_in_registers(precision: str) -> tuple[Callable[[], None], int]:
+    """Fused multiply-adds that touch no memory, and how many they are."""
     lanes = cpu.register_bytes() // np.dtype(precision).itemsize
     load = make_load(lanes)
 
-    @njit
+    @njit(nogil=True)
     def chains(x, n):  # type: ignore[no-untyped-def]
         b, c = load(x, 8 * lanes), load(x, 9 * lanes)
         a0, a1, a2, a3 = load(x, 0), load(x, lanes), load(x, 2 * lanes), load(x, 3 * lanes)
@@ -210,10 +226,15 @@ def peak_of_multiply_adds(precision: str) -> float:
             a4, a5, a6, a7 = fma(a4, b, c), fma(a5, b, c), fma(a6, b, c), fma(a7, b, c)
         store(x, 0, a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7)
 
-    x = np.full(10 * lanes, 0.5, precision)
     n = 1_000_000
-    chains(x, n)
-    return 8 * lanes * n / best(lambda: chains(x, n), 0.5)
+    chains(np.full(10 * lanes, 0.5, precision), 1)
+    return lambda: chains(np.full(10 * lanes, 0.5, precision), n), 8 * lanes * n
+
+
+def peak_of_multiply_adds(precision: str) -> float:
+    """Fused multiply-adds a second of one core, all operands in registers."""
+    run, count = multiply_adds_in_registers(precision)
+    return count / best(run, 0.5)
 
 
 def peak_of_loads() -> float:
@@ -265,7 +286,9 @@ def main() -> None:
         compiled = [(c.name, *(f"{seconds:.2f}" for seconds in first_calls(c))) for c in goals]
         print()
         show(("first call", "compiled, s (must be < 5)", "from the cache, s (< 0.5)"), compiled)
-        ratios = [(c.name, f"{two_cores(c, options.seconds):.2f}") for c in goals]
+        runs = {c.name: case_on_threads(c) for c in goals}
+        runs |= {"multiply-adds in registers alone": registers_on_threads()}
+        ratios = [(name, f"{two_cores(run, options.seconds):.2f}") for name, run in runs.items()]
         print()
         show(("two cores over one", "ratio (must be >= 1.9)"), ratios)
     print(

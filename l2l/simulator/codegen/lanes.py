@@ -184,17 +184,20 @@ class LaneEmitter(Emitter):
 
         first: where in node i's sums these steps begin. begun: they hold a part already.
         """
-        L, depth = self.L, self.depth
+        L = self.L
+        size = self.depth * L
         pairs = [(c, k) for c in channels for k in range(count)]
-        place = {(c, k): f"({c}*n + i)*{depth * L} + {first} + {k * L}" for c, k in pairs}
+        place = {(c, k): f"sums{c} + {k * L}" for c, k in pairs}
         return [
+            *(f"sums{c} = {f'({c}*n + i)' if c else 'i'}*{size} + {first}" for c in channels),
             *(f"a{c}_{k} = {f'load(C, {place[c, k]})' if begun else 'broadcast(zero)'}" for c, k in pairs),
             f"for p in range(scalar_load(RP, {group}), scalar_load(RP, {group} + 1)):",
             *indented(
                 [
-                    f"o = scalar_load(B, p) + (({now} - scalar_load(D, p)) & mask)",
+                    f"o0 = scalar_load(B, p) + (({now} - scalar_load(D, p)) & mask)",
                     "w = scalar_load(W, p)",
-                    *(f"a{c}_{k} = fma(w, load(R, o + {c}*plane + {k * L}), a{c}_{k})" for c, k in pairs),
+                    *(f"o{c} = o0 + {c}*plane" for c in channels if c),
+                    *(f"a{c}_{k} = fma(w, load(R, o{c} + {k * L}), a{c}_{k})" for c, k in pairs),
                 ]
             ),
             *(f"store(C, {place[c, k]}, a{c}_{k})" for c, k in pairs),

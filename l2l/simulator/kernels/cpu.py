@@ -33,7 +33,7 @@ MANY_STATES = 5
 # States up to which two nodes abreast fit into the registers. Million node-steps/s, two against one, where sums are
 # taken ahead: ReducedWongWang 149 : 127, Kuramoto 127 : 117, MontbrioPazoRoxin 202 : 192; Epileptor 88 : 103.
 FEW_STATES = 2
-STRETCH = 16384  # node-steps of one simulation between two looks at the states
+STRETCH = 65536  # node-steps of one simulation between two looks at the states
 
 
 @functools.cache
