@@ -104,6 +104,7 @@ class CudaEmitter(CudaSums):
             [
                 *library(layout.precision, layout.simulated, used, layout.noise == "drawn"),
                 "zero = real(0.0)",
+                f"runaway = real({RUNAWAY!r})",
                 *(f"{name} = real({value!r})" for name, value in sorted(self.printer.constants.items())),
                 decorator,
                 f"def kernel({', '.join(arguments)}):",
@@ -208,7 +209,7 @@ class CudaEmitter(CudaSums):
         L, width, layout = self.L, self.width, self.layout
         look = []
         for q in range(len(self.step.states)):
-            look += [f"y = load(S, (i*{width} + {q})*{L})", f"lasting = lasting and abs(y) <= {RUNAWAY!r}"]
+            look += [f"y = load(S, (i*{width} + {q})*{L})", f"lasting = lasting and abs(y) <= runaway"]
         if "S" in layout.shared:
             look += [
                 f"for e in range(i*{width * L}, (i + 1)*{width * L}, {L}):",

@@ -57,8 +57,11 @@ def default_threads() -> int:
     return min(cores, int(told)) if told.isdecimal() and int(told) > 0 else cores
 
 
-def plan(problem: Problem) -> Layout:
-    """The layout for this problem. Results do not depend on it, only speed does."""
+def plan(problem: Problem, by_source: bool = False) -> Layout:
+    """The layout for this problem. Results do not depend on it, only speed does.
+
+    by_source: take each sum in the order of the sources, as the CUDA kernel does, none of it ahead.
+    """
     real = np.dtype(problem.precision)
     width = register_bytes() // real.itemsize
     registers = 32 if register_bytes() == 64 or register_bytes() == 16 else 16
@@ -76,7 +79,7 @@ def plan(problem: Problem) -> Layout:
         while block > 4 and block * channels * (lanes // width) > registers:
             block //= 2
         ring = channels * n * int(used.max(initial=0)) * lanes * real.itemsize
-        ahead = steps_ahead(problem)
+        ahead = 0 if by_source else steps_ahead(problem)
         if ahead:
             lanes = width
             chunk = min(16 if registers == 32 else 8, ahead)

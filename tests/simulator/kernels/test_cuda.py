@@ -236,7 +236,7 @@ def gpu() -> None:
 @pytest.mark.parametrize("model", models.MODELS)
 def test_the_gpu_has_the_bits_of_the_cpu(model: str, speed: float | None) -> None:
     p = ensemble(model, 68, 100, speed)
-    ours, theirs = cuda.run(p), cpu.run(p)
+    ours, theirs = cuda.run(p), cpu.run_layout(p, cpu.plan(p, by_source=True), 1)
     np.testing.assert_array_equal(ours.diverged < 0, theirs.diverged < 0)
     fine = theirs.diverged < 0
     for a, b in zip([*ours.records, ours.state], [*theirs.records, theirs.state], strict=True):
@@ -262,7 +262,7 @@ def test_tiles_and_batches_do_not_change_a_bit_on_the_gpu(speed: float | None) -
 @pytest.mark.parametrize("name", FEATURES)
 def test_every_feature_has_the_bits_of_the_cpu_on_the_gpu(name: str, speed: float | None) -> None:
     p = ensemble("MontbrioPazoRoxin", 5, 3, speed, **FEATURES[name])
-    ours, theirs = cuda.run(p, on_device=True), cpu.run(p)
+    ours, theirs = cuda.run(p, on_device=True), cpu.run_layout(p, cpu.plan(p, by_source=True), 1)
     for a, b in zip(ours.records, theirs.records, strict=True):
         assert a.__cuda_array_interface__["shape"] == b.shape
         np.testing.assert_array_equal(a.copy_to_host(), b)

@@ -131,7 +131,7 @@ def test_stages_and_pairs_have_the_bits_of_the_cpu_kernel(integrator: str, speed
     assert p.step.pairs
     assert p.step.stages
     layout, groups = cuda_plan.plan(p, 1, simulated=True)
-    theirs = cpu.run(p, threads=1)
+    theirs = cpu.run_layout(p, cpu.plan(p, by_source=True), 1)
     same_bits(cuda.run_layout(p, layout, groups), theirs)
     same_bits(cuda.run_layout(p, dataclasses.replace(layout, lanes=2, shared=("C",)), 1), theirs)
 
@@ -148,7 +148,7 @@ def test_groups_and_sensors_have_the_bits_of_the_cpu_kernel(speed: float | None)
         monitors.Raw(),
     )
     p = problem(speed=speed, precision="float32", monitors=kept)
-    theirs = cpu.run(p, threads=1)
+    theirs = cpu.run_layout(p, cpu.plan(p, by_source=True), 1)
     assert [r.shape[-1] for r in theirs.records] == [1, 2, 3, 3, NODES]
     layout, groups = cuda_plan.plan(p, 1, simulated=True)
     assert (layout.block > 1) == (speed is not None)
@@ -164,7 +164,7 @@ def test_convolved_bold_has_the_bits_of_the_cpu_kernel(speed: float | None) -> N
         monitors.ConvolvedBold(tr=0.3, interim=0.1, drive="r", response="Gamma", name="gamma"),
     )
     p = problem(speed=speed, monitors=kept, steps=37, precision="float32")
-    same_bits(cuda.run(p), cpu.run(p))
+    same_bits(cuda.run(p), cpu.run_layout(p, cpu.plan(p, by_source=True), 1))
 
 
 @pytest.mark.parametrize("speed", [None, 1.0], ids=["no delays", "delays"])
@@ -173,7 +173,7 @@ def test_float32_has_the_bits_of_the_cpu_kernel(model: str, speed: float | None)
     given = {"coupling": coupling.Kuramoto()} if model == "Kuramoto" else {}
     p = problem(model, speed=speed, precision="float32", **given)
     assert bool(p.step.reduced) == (model == "Kuramoto")
-    same_bits(cuda.run(p), cpu.run(p, threads=1))
+    same_bits(cuda.run(p), cpu.run_layout(p, cpu.plan(p, by_source=True), 1))
 
 
 def test_parameters_may_differ_between_simulations_and_nodes() -> None:
