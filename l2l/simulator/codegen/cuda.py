@@ -209,7 +209,7 @@ class CudaEmitter(CudaSums):
         L, width, layout = self.L, self.width, self.layout
         look = []
         for q in range(len(self.step.states)):
-            look += [f"y = load(S, (i*{width} + {q})*{L})", f"lasting = lasting and abs(y) <= runaway"]
+            look += [f"y = load(S, (i*{width} + {q})*{L})", "lasting = lasting and abs(y) <= runaway"]
         if "S" in layout.shared:
             look += [
                 f"for e in range(i*{width * L}, (i + 1)*{width * L}, {L}):",

@@ -147,25 +147,33 @@ class LaneEmitter(Emitter):
         linear = [c for c in self.linear if c in heard]
         if not linear:
             return direct
-        tiled = self.layout.tiled
-        loop = self.sums_of_block(linear, now, "0", K, "jt*n + i", begun=tiled)
-        clear = [f"for q in range({len(self.linear) * K}*n):", f"    store(C, q*{L}, broadcast(zero))"] if tiled else []
-        return [*direct, *clear, "for jt in range(tiles):", "    for i in range(n):", *indented(indented(loop))]
+        loop = self.sums_of_block(linear, now, "0", K, "jt*n + i", begun=self.layout.tiled)
+        return [
+            *direct,
+            *self.cleared_sums(),
+            "for jt in range(tiles):",
+            "    for i in range(n):",
+            *indented(indented(loop)),
+        ]
 
     def sums_ahead(self) -> list[str]:
         """The sums over long delays of all steps from this one to the next that `ahead` divides."""
         L, ahead, chunk = self.L, self.layout.ahead, self.layout.chunk
         loop = self.sums_of_block(self.linear, f"(tB + a*{L})", f"a*{L}", chunk, "jt*n + i", begun=self.layout.tiled)
-        size = len(self.linear) * ahead
-        clear = [f"for q in range({size}*n):", f"    store(C, q*{L}, broadcast(zero))"] if self.layout.tiled else []
         return [
-            *clear,
+            *self.cleared_sums(),
             f"until = min({ahead}, done + steps - tb)",
             "for jt in range(tiles):",
             "    for i in range(n):",
             f"        for a in range(0, until, {chunk}):",
             *indented(indented(indented(loop))),
         ]
+
+    def cleared_sums(self) -> list[str]:
+        """Zeros, where one tile of sources adds to what another has begun."""
+        if not self.layout.tiled:
+            return []
+        return [f"for q in range({len(self.linear) * self.depth}*n):", f"    store(C, q*{self.L}, broadcast(zero))"]
 
     def sums_of_short_delays(self) -> list[str]:
         """Adds, at each block, what was sent too recently to be summed ahead."""

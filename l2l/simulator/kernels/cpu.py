@@ -75,13 +75,12 @@ def plan(problem: Problem, by_source: bool = False) -> Layout:
         # Where coupling is taken at every stage, nodes meet within the step; a function of pairs reads the receiver.
         longest_block = 1 if problem.step.stages or problem.step.pairs else 16
         block = next(k for k in (16, 8, 4, 2, 1) if k <= min(longest_block, int(used.min(initial=16)) + 1))
-        lanes = width * (2 if n <= 100 and len(problem.step.states) < MANY_STATES else 1)
+        ahead = 0 if by_source else steps_ahead(problem)
+        lanes = width * (2 if n <= 100 and len(problem.step.states) < MANY_STATES and not ahead else 1)
         while block > 4 and block * channels * (lanes // width) > registers:
             block //= 2
         ring = channels * n * int(used.max(initial=0)) * lanes * real.itemsize
-        ahead = 0 if by_source else steps_ahead(problem)
         if ahead:
-            lanes = width
             chunk = min(16 if registers == 32 else 8, ahead)
             while chunk > 4 and 4 * chunk * channels * (lanes // width) > 3 * registers:
                 chunk //= 2
