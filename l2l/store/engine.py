@@ -19,10 +19,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from l2l.errors import L2LError, StoreError, nearest
-from l2l.store import plain
+from l2l.store import plain, reading
 from l2l.store.durability import synced_commits
 from l2l.store.filesystem import network_file_system
-from l2l.store.reading import uri_of
 
 SCHEMES = ("sqlite", "postgresql")
 
@@ -126,9 +125,8 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
 
     def create() -> sqlite3.Connection:
         # isolation_level=None: the driver must not begin transactions by itself.
-        return sqlite3.connect(
-            uri_of(path, read_only), uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
-        )
+        connect = reading.connect_to_read if read_only else reading.connect_to_write
+        return connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
 
     def configure(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
@@ -159,7 +157,16 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
     event.listen(engine, "begin", begin)
     if not read_only:
         _choose_journal(path, network, busy_timeout)
+        _note_writing(engine, path)
     return engine
+
+
+def _note_writing(engine: Engine, path: Path) -> None:
+    """Notes, until the engine is disposed of, that this process writes the file."""
+    with _translated_as(str(path)):
+        inode = reading.inode_of(path)
+    reading.begin_writing(inode)
+    event.listen(engine, "engine_disposed", lambda _: reading.end_writing(inode), once=True)
 
 
 @lru_cache(maxsize=1)
@@ -187,6 +194,8 @@ def _check_file(path: Path, read_only: bool) -> None:
                 f"the folder {path.parent} cannot be written, which a database needs for the files beside "
                 "it: name another place with --store"
             )
+    if reading.written_here(path):
+        return  # it was looked at before, and must not be opened past SQLite now
     try:
         # Opening it for writing tells more than SQLite does, which finds out with the first row.
         with path.open("rb" if read_only else "r+b") as file:
@@ -215,7 +224,7 @@ def _choose_journal(path: Path, network: str, busy_timeout: float) -> None:
         )
         return
     with _translated_as(str(path)):
-        connection = sqlite3.connect(uri_of(path, False), uri=True, timeout=busy_timeout, isolation_level=None)
+        connection = reading.connect_to_write(path, timeout=busy_timeout, isolation_level=None)
         try:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
                 return

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from l2l.store.reading import NO_TABLE, uri_of
+from l2l.store.reading import NO_TABLE, connect_to_read
 from l2l.store.versions import REVISIONS, VERSION_TABLE
 
 #: The same on SQLite and PostgreSQL.
@@ -80,7 +80,7 @@ def quick_lines(url_or_path: str | os.PathLike[str] | None = None) -> list[RunLi
 
 def _from_sqlite(path: Path) -> list[Any]:
     before = path.stat()
-    with closing(sqlite3.connect(uri_of(path, True), uri=True, isolation_level=None)) as connection:
+    with closing(connect_to_read(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA trusted_schema = OFF")
         for name in (VERSION_TABLE, "runs"):
             if connection.execute(NO_TABLE, (name,)).fetchone() is not None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from l2l.store import Store
+from l2l.store import RunSpec, Store
+from l2l.store.listing import quick_lines
 from l2l.trajectory import Trajectory
 
 # Acknowledges on stdout what has been committed.
@@ -133,6 +134,36 @@ def test_four_runs_in_one_database_at_once(url):
             assert [len(item.evaluations) for item in recorded] == [20] * 15
 
 
+@pytest.mark.parametrize("beside", ["a reader before", "a reader after", "a list", "a second writer"])
+def test_what_else_its_process_opens_does_not_take_a_drivers_locks(tmp_path, beside):
+    """Closing any handle of a file drops a process's locks on it; the next process to end would delete the log."""
+    path = tmp_path / "l2l.db"
+    assert start(path, 1).wait() == 0
+    early = Store.open(path, read_only=True)  # without a log it is read as immutable: without locks
+    assert len(early.runs()) == 1
+    with Store.open(path) as store:
+        writer = store.create_run(RunSpec(name="driver", seed=1, space={}, objectives=[{"name": "f"}]))
+        if beside == "a reader before":
+            assert len(early.runs()) == 2
+            early.close()
+        elif beside == "a reader after":
+            with Store.open(path, read_only=True) as late:
+                assert len(late.runs()) == 2
+        elif beside == "a list":
+            assert [line.name for line in quick_lines(path) or []] == ["crash", "driver"]
+        else:
+            Store.open(path).close()
+        assert start(path, 1).wait() == 0
+        assert Path(f"{path}-wal").exists()
+        store.create_run(RunSpec(name="later", seed=1, space={}, objectives=[{"name": "f"}])).finish("finished", "")
+        writer.finish("finished", "")
+    early.close()
+    with Store.open(path, read_only=True) as store:
+        assert sorted(run.name for run in store.runs()) == ["crash", "crash", "driver", "later"]
+        assert {run.status for run in store.runs()} == {"finished"}
+    assert [item.name for item in tmp_path.iterdir()] == ["l2l.db"]
+
+
 def test_reading_leaves_no_file_behind(tmp_path):
     path = tmp_path / "l2l.db"
     assert start(path, 2).wait() == 0
@@ -151,8 +182,6 @@ def test_a_reader_opened_before_a_driver_sees_its_run(tmp_path):
     with Store.open(path, read_only=True) as reader:
         assert len(reader.runs()) == 1
         with Store.open(path) as store:
-            from l2l.store import RunSpec
-
             writer = store.create_run(RunSpec(name="new", seed=1, space={}, objectives=[{"name": "f"}]))
             assert reader.run().name == "new"
             writer.finish("finished", "")
