@@ -126,7 +126,9 @@ def problem_of(case: Case, simulations: int = SIMULATIONS, effort: float = 4e9) 
     weights, delays = network(case.nodes)
     weights *= np.random.default_rng(1).random(weights.shape) < case.density
     connectome = Connectome(weights=weights, tract_lengths=delays * case.dt)
-    steps = max(320, round(effort / (case.nodes**2 * 0.4 + case.nodes * 40) / simulations) // 160 * 160)
+    # Enough for what is done once a run, as filling the delay ring, to count as little as in a run of seconds.
+    least = 2560 if effort > 1 else 320
+    steps = max(least, round(effort / (case.nodes**2 * 0.4 + case.nodes * 40) / simulations) // 160 * 160)
     kept: monitors.Monitor = monitors.TemporalAverage(period=steps * case.dt)
     if case.bold is not None:
         steps = 7200

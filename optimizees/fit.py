@@ -254,9 +254,17 @@ class Fit:
         many = max(1, BLOCK // each)
         return (slice(start, start + many) for start in range(0, count, many))
 
+    @cached_property
+    def _own(self) -> dict[str, str]:
+        """The fingerprints of the user's own functions."""
+        return {part.name: fingerprint_of(part.score) for part in self._parts if part is not TERMS.get(part.name)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy on a worker cannot look its functions' source up: the fingerprints are taken before, and travel along.
+        return {**self.__dict__, "_own": self._own}
+
     def describe(self) -> dict[str, Any]:
         """All that decides scores, as JSON, without what is as usual; recordings do not."""
-        own = {part.name: fingerprint_of(part.score) for part in self._parts if part is not TERMS.get(part.name)}
         combined = {
             term.name: {part.name: weight for part, weight in zip(term.parts, term.weights.values(), strict=True)}
             for term in (*self.terms, *self.measured)
@@ -264,7 +272,7 @@ class Fit:
         }
         used = self.analysis != Analysis() or self.needs & {"fcd", "spectrum", "phases"}
         described = {
-            "terms": own,
+            "terms": self._own,
             "combined": combined,
             "measure": [term.name for term in self.measured],
             "analysis": self.analysis.as_json() if used else {},
