@@ -163,8 +163,9 @@ def _connect_sqlite(path: Path, url: str, read_only: bool, busy_timeout: float) 
 
 def _note_writing(engine: Engine, path: Path) -> None:
     """Notes, until the engine is disposed of, that this process writes the file."""
-    with _translated_as(str(path)):
-        inode = reading.inode_of(path)
+    if not path.exists():  # SQLite creates it with its first page
+        path.touch()
+    inode = reading.inode_of(path)
     reading.begin_writing(inode)
     event.listen(engine, "engine_disposed", lambda _: reading.end_writing(inode), once=True)
 
